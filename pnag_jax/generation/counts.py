@@ -1,0 +1,251 @@
+"""Generation without a network: a count model over the codes of all scales.
+
+Every code is drawn from the codes that the training architectures have in the
+same context, the context being the values of a few earlier codes.  Contexts
+seen too rarely are shortened (a context tree), so that no table needs
+smoothing.  Building it is one pass of sorting and counting; drawing is a walk
+through tables, one position after the other.
+
+Letters: ``M`` architectures, ``D`` codes each, ``V`` values of a code, ``n``
+samples.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pnag_jax.generation import context
+
+
+class Tables(NamedTuple):
+    """All tables of a count model, each kind in one flat array.
+
+    Few arrays make a cheap call, and offsets known beforehand cost nothing.
+
+    Attributes:
+      children: int32.  From a node of a context tree and the value of the next
+        parent to a node of the next level, at ``offset + node * V + value``; a
+        context that is not continued stays itself.
+      start, length: int32, each leaf's slice of ``values``.
+      values: int32 ``[D M]``, the training codes of each position sorted by
+        context.
+      order: int32 ``[D M]``, the architecture that each of them is from.
+    """
+
+    children: jax.Array
+    start: jax.Array
+    length: jax.Array
+    values: jax.Array
+    order: jax.Array
+
+
+class Layout(NamedTuple):
+    """Where a position's tables lie; static.
+
+    Attributes:
+      parents: earlier positions that make the context.
+      children: offset of every level's table, one a parent.
+      leaves: offset into ``start`` and ``length``.
+    """
+
+    parents: tuple[int, ...]
+    children: tuple[int, ...]
+    leaves: int
+
+
+@flax.struct.dataclass
+class CountModel:
+    """What ``fit`` returns; a pytree whose layout is static.
+
+    Attributes:
+      tables: the counts.
+      layouts: ``D`` of them, in coarse-to-fine order.
+      num_values: ``V``.
+      num_trained: ``M``.
+    """
+
+    tables: Tables
+    layouts: tuple[Layout, ...] = flax.struct.field(pytree_node=False)
+    num_values: int = flax.struct.field(pytree_node=False)
+    num_trained: int = flax.struct.field(pytree_node=False)
+
+
+def fit(
+    codes: np.ndarray,
+    num_values: int,
+    *,
+    max_parents: int = 4,
+    min_gain: float = 0.01,
+    min_count: int = 8,
+) -> CountModel:
+    """Counts a training set.
+
+    Args:
+      codes: int ``[M, D]``.
+      num_values: ``V``.
+      max_parents: length of a context at most.
+      min_gain: see ``context.choose_parents``.
+      min_count: architectures under which a context is shortened.
+    """
+    codes = np.asarray(codes)
+    chosen = context.choose_parents(codes, num_values, max_parents=max_parents, min_gain=min_gain)
+    levels: list[np.ndarray] = []
+    leaves: list[np.ndarray] = []
+    orders: list[np.ndarray] = []
+    layouts = []
+    for position, parents in enumerate(chosen):
+        contexts = codes[:, list(parents)]
+        # lexsort's last key comes first; without parents any order will do.
+        order = np.lexsort(contexts.T[::-1]) if parents else np.arange(len(codes))
+        tree, slices = _context_tree(contexts[order], num_values, min_count)
+        offsets = np.cumsum([sum(x.size for x in levels), *(x.size for x in tree)])
+        layouts.append(
+            Layout(parents, tuple(map(int, offsets[:-1])), sum(x.shape[1] for x in leaves))
+        )
+        levels += [x.ravel() for x in tree]
+        leaves.append(slices + [[position * len(codes)], [0]])
+        orders.append(order)
+    start, length = np.concatenate(leaves, axis=1)
+    tables = Tables(
+        children=jnp.asarray(np.concatenate([np.zeros(0), *levels]), jnp.int32),
+        start=jnp.asarray(start, jnp.int32),
+        length=jnp.asarray(length, jnp.int32),
+        values=jnp.asarray(
+            np.concatenate([codes[o, i] for i, o in enumerate(orders)]), jnp.int32
+        ),
+        order=jnp.asarray(np.concatenate(orders), jnp.int32),
+    )
+    return CountModel(tables, tuple(layouts), num_values, len(codes))
+
+
+def _context_tree(
+    contexts: np.ndarray, num_values: int, min_count: int
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """The tree of lexicographically sorted contexts ``[M, parents]``.
+
+    Returns:
+      For each level a table ``[nodes, V]`` of the next level's nodes, and the
+      leaves' start and length ``[2, leaves]``.
+    """
+    # A node is (start, stop, whether it may be split further).
+    nodes = [(0, len(contexts), True)]
+    levels = []
+    for column in contexts.T:
+        table = np.empty((len(nodes), num_values), np.int32)
+        below: list[tuple[int, int, bool]] = []
+        for row, (start, stop, splits) in zip(table, nodes, strict=True):
+            row[:] = len(below)  # rare and unseen values keep the shorter context
+            below.append((start, stop, False))
+            if splits:
+                segment = column[start:stop]
+                edges = np.flatnonzero(np.diff(segment)) + 1
+                for low, high in zip([0, *edges], [*edges, len(segment)], strict=True):
+                    if high - low >= min_count:
+                        row[segment[low]] = len(below)
+                        below.append((start + int(low), start + int(high), True))
+        levels.append(table)
+        nodes = below
+    bounds = np.array([(start, stop) for start, stop, _ in nodes]).T
+    return levels, np.stack([bounds[0], bounds[1] - bounds[0]])
+
+
+def ancestors(model: CountModel, wanted: frozenset[int]) -> frozenset[int]:
+    """The positions that must be drawn to know ``wanted``, those included."""
+    needed = set(wanted)
+    for position in reversed(range(len(model.layouts))):
+        if position in needed:
+            needed.update(model.layouts[position].parents)
+    return frozenset(needed)
+
+
+def draw(
+    key: jax.Array,
+    model: CountModel,
+    n: int,
+    *,
+    wanted: frozenset[int] | None = None,
+    weights: jax.Array | None = None,
+) -> list[jax.Array | None]:
+    """Draws ``n`` code strings.
+
+    Args:
+      key: consumed.
+      model: the tables.
+      n: number of samples.
+      wanted: positions that the caller reads, all if None; others are drawn
+        only if a context needs them.  A position's draw does not depend on
+        which others are wanted.
+      weights: non-negative ``[M]``, one an architecture of the training set:
+        counts become weighted counts.  A context whose architectures all
+        weigh nothing is counted without weights.
+
+    Returns:
+      ``D`` arrays int32 ``[n]``, None where a position was not needed.
+    """
+    tables, total = model.tables, len(model.layouts)
+    needed = ancestors(model, frozenset(range(total)) if wanted is None else wanted)
+    seeds = jax.random.bits(key, (2, n), jnp.uint32)
+    codes: list[jax.Array] = [jnp.zeros(n, jnp.int32)] * total
+    for position in sorted(needed):
+        layout = model.layouts[position]
+        node = jnp.zeros(n, jnp.int32)
+        for parent, offset in zip(layout.parents, layout.children, strict=True):
+            index = offset + node * model.num_values + codes[parent]
+            node = _look_up(tables.children, index)
+        start = _look_up(tables.start, layout.leaves + node)
+        length = _look_up(tables.length, layout.leaves + node)
+        u = hashed_uniform(seeds, position)
+        slot = start + (u * length).astype(jnp.int32)
+        if weights is not None:
+            first = position * model.num_trained
+            rows = tables.order[first : first + model.num_trained]
+            weighted = _weighted_slot(weights[rows], start - first, length, u)
+            slot = jnp.where(weighted < 0, slot, first + weighted)
+        # u * length may round up to length itself.
+        codes[position] = _look_up(tables.values, jnp.minimum(slot, start + length - 1))
+    return [code if i in needed else None for i, code in enumerate(codes)]
+
+
+def _weighted_slot(
+    weights: jax.Array, start: jax.Array, length: jax.Array, u: jax.Array
+) -> jax.Array:
+    """Inverts each slice's weighted distribution function: ``[n]``, -1 without weight."""
+    cumulative = jnp.concatenate([jnp.zeros(1, weights.dtype), jnp.cumsum(weights)])
+    low, high = cumulative[start], cumulative[start + length]
+    slot = jnp.searchsorted(cumulative, low + u * (high - low), side="right") - 1
+    inside = jnp.clip(slot.astype(jnp.int32), start, start + length - 1)
+    return jnp.where(high > low, inside, -1)
+
+
+def _look_up(table: jax.Array, index: jax.Array) -> jax.Array:
+    """A gather whose indices are known to be in bounds."""
+    return table.at[index].get(mode="promise_in_bounds")
+
+
+def hashed_uniform(seeds: jax.Array, position: int) -> jax.Array:
+    """Uniform numbers in [0, 1), one a sample, from two random words each.
+
+    ``jax.random`` would need one word a code, and words bound the speed of
+    generation on CPUs.  This mixes the sample's words with the position by
+    two rounds of a 32-bit multiply-xorshift finalizer.
+
+    Args:
+      seeds: uint32 ``[2, n]``.
+      position: which number of the sample.
+    """
+    x = seeds[0] + jnp.uint32((position * 0x9E3779B9 + 0x7F4A7C15) & 0xFFFFFFFF)
+    x = _mix(_mix(x) ^ seeds[1])
+    # 24 bits are what float32 holds exactly.
+    return (x >> 8).astype(jnp.float32) * jnp.float32(2**-24)
+
+
+def _mix(x: jax.Array) -> jax.Array:
+    """A bijection of uint32 with good avalanche (xorshift-multiply)."""
+    x = (x ^ (x >> 16)) * jnp.uint32(0x7FEB352D)
+    x = (x ^ (x >> 15)) * jnp.uint32(0x846CA68B)
+    return x ^ (x >> 16)

@@ -1,0 +1,68 @@
+"""How good a generator is: validity, uniqueness, novelty, beside uniform draws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.typing import ArrayLike
+
+from pnag_jax.generation import generator as generators
+from pnag_jax.generation.generator import Generator
+from pnag_jax.spaces import Space
+
+
+def describe(space: Space, genotypes: ArrayLike, trained: ArrayLike) -> dict[str, float | None]:
+    """Shares of a sample, as the protocol defines them.
+
+    Args:
+      space: judges validity.
+      genotypes: int ``[n, L]``.
+      trained: int ``[M, L]``, what the generator was trained on.
+
+    Returns:
+      ``validity``: valid / n; ``uniqueness``: distinct / valid; ``novelty``:
+      not trained on / distinct.  None where the denominator is 0.
+    """
+    genotypes = np.asarray(genotypes)
+    valid = genotypes[np.asarray(space.is_valid(genotypes))]
+    distinct = {row.tobytes() for row in valid.astype(np.int32)}
+    known = {row.tobytes() for row in np.asarray(trained).astype(np.int32)}
+    return {
+        "validity": len(valid) / len(genotypes) if len(genotypes) else None,
+        "uniqueness": len(distinct) / len(valid) if len(valid) else None,
+        "novelty": len(distinct - known) / len(distinct) if distinct else None,
+    }
+
+
+def evaluate(
+    key: jax.Array, generator: Generator, *, count: int = 1000, distinct: bool = False
+) -> dict[str, Any]:
+    """The ``generation`` part of ``results.json``, without speeds.
+
+    Args:
+      key: consumed.
+      generator: from ``generator.build``.
+      count: samples, ``N`` of the protocol.
+      distinct: sample without replacement.
+    """
+    space = generator.model.space
+    key_sample, key_uniform = jax.random.split(key)
+    raw = generators.generate(key_sample, generator, count, raw=True)
+    if distinct:
+        sample = generators.generate_distinct(key_sample, generator, count)
+    else:
+        sample = np.asarray(generators.generate(key_sample, generator, count))
+    # Uniform over all genotypes, valid or not: what knowing nothing gives.
+    uniform = jax.random.randint(
+        key_uniform, (count, space.genotype_length), 0, np.array(space.choices)
+    )
+    return {
+        "count": count,
+        "sampling": "without replacement" if distinct else "independent",
+        "raw_validity": describe(space, raw, generator.genotypes)["validity"],
+        **describe(space, sample, generator.genotypes),
+        "training_share": len(generator.genotypes) / space.size,
+        "uniform": describe(space, uniform, generator.genotypes),
+    }

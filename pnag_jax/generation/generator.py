@@ -1,0 +1,222 @@
+"""A generator of architectures that evaluates no network.
+
+Tables of counts draw the codes, folded tables decode them, the space's
+constrained decode makes them valid: one jitted function of a key.
+
+Letters: ``n`` samples, ``L`` genes, ``M`` trained-on architectures, ``D``
+codes each, ``T`` scales.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pnag_jax.generation import counts, folding, polish
+from pnag_jax.generation.counts import CountModel
+from pnag_jax.generation.folding import FoldedDecoder
+from pnag_jax.models import stage1
+from pnag_jax.models.stage1 import Stage1, Variables
+
+# Samples that are drawn together: their rows stay in the caches of a CPU.
+_CHUNK = 8192
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Generator:
+    """Everything that generation needs; compared and hashed by identity.
+
+    Attributes:
+      model: the quantizer's hyperparameters, and the space.
+      variables: its trained variables, for encoding and for partial maps.
+      counts: the count model.
+      decoder: the folded decoder.
+      genotypes: int32 ``[M, L]``, what was counted.
+      codes: int32 ``[M, D]``, their codes.
+    """
+
+    model: Stage1
+    variables: Variables
+    counts: CountModel
+    decoder: FoldedDecoder
+    genotypes: np.ndarray
+    codes: np.ndarray
+
+    @functools.cached_property
+    def read(self) -> frozenset[int]:
+        """Positions of the codes that the decoder reads."""
+        return folding.read_positions(self.model)
+
+
+def build(
+    key: jax.Array,
+    model: Stage1,
+    variables: Variables,
+    genotypes: np.ndarray,
+    *,
+    max_parents: int = 3,
+    min_gain: float = 0.01,
+    min_count: int = 8,
+    polish_steps: int = 300,
+) -> Generator:
+    """Counts a training set with a trained quantizer and folds its decoder.
+
+    Args:
+      key: consumed.
+      model: static.
+      variables: trained.
+      genotypes: int ``[M, L]``.
+      max_parents: see ``counts.fit``; so are ``min_gain`` and ``min_count``.
+      polish_steps: see ``polish.polish``; 0 leaves the decoder as trained.
+    """
+    codes = encode_all(model, variables, genotypes)
+    count_model = counts.fit(
+        codes,
+        model.num_codes,
+        max_parents=max_parents,
+        min_gain=min_gain,
+        min_count=min_count,
+    )
+    generator = Generator(
+        model,
+        variables,
+        count_model,
+        folding.fold(model, variables),
+        np.asarray(genotypes, np.int32),
+        codes,
+    )
+    if not polish_steps:
+        return generator
+    decoder = polish.polish(
+        key,
+        generator.decoder,
+        count_model,
+        model.space,
+        jnp.asarray(genotypes, jnp.int32),
+        jnp.asarray(codes),
+        read=generator.read,
+        num_steps=polish_steps,
+    )
+    return dataclasses.replace(generator, decoder=decoder)
+
+
+def encode_all(
+    model: Stage1, variables: Variables, genotypes: np.ndarray, *, batch: int = 1024
+) -> np.ndarray:
+    """Codes of any number of architectures: ``[M, L] -> int32 [M, D]``."""
+    encode = jax.jit(lambda v, g: stage1.upper(stage1.encode(model, v, g).codes))
+    padded = np.resize(genotypes, (-(-len(genotypes) // batch) * batch, genotypes.shape[1]))
+    parts = [np.asarray(encode(variables, padded[i : i + batch])) for i in range(0, len(padded), batch)]
+    return np.concatenate(parts)[: len(genotypes)]
+
+
+class _Tables(NamedTuple):
+    """The arrays of a generator, as jitted functions take them."""
+
+    counts: CountModel
+    decoder: FoldedDecoder
+
+
+@functools.partial(jax.jit, static_argnames=("model", "read", "n", "raw"))
+def _generate(
+    key: jax.Array,
+    tables: _Tables,
+    weights: jax.Array | None,
+    *,
+    model: Stage1,
+    read: frozenset[int],
+    n: int,
+    raw: bool,
+) -> jax.Array:
+    def chunk(key: jax.Array, size: int) -> jax.Array:
+        codes = counts.draw(key, tables.counts, size, wanted=read, weights=weights)
+        seen = [code if i in read else None for i, code in enumerate(codes)]
+        logits = tables.decoder.logits(seen, model.space)
+        return model.space.free_decode(*logits) if raw else model.space.from_graph(*logits)
+
+    if n <= _CHUNK:
+        return chunk(key, n)
+    keys = jax.random.split(key, -(-n // _CHUNK))
+    return jax.lax.map(lambda k: chunk(k, _CHUNK), keys).reshape(-1, model.space.genotype_length)[:n]
+
+
+def generate(
+    key: jax.Array,
+    generator: Generator,
+    n: int,
+    *,
+    weights: jax.Array | None = None,
+    raw: bool = False,
+) -> jax.Array:
+    """Draws ``n`` independent architectures: int32 ``[n, L]``.
+
+    Args:
+      key: consumed.
+      generator: from ``build``.
+      n: number of samples; one compilation each.
+      weights: non-negative ``[M]``, one an architecture of
+        ``generator.genotypes``: generation conditional on whatever they
+        measure, at the price of one weighted count.
+      raw: decode without the space's constraint; such samples may be invalid.
+    """
+    tables = _Tables(generator.counts, generator.decoder)
+    return _generate(
+        key, tables, weights, model=generator.model, read=generator.read, n=n, raw=raw
+    )
+
+
+def generate_distinct(
+    key: jax.Array, generator: Generator, n: int, *, max_rounds: int = 100
+) -> np.ndarray:
+    """Draws without replacement: up to ``n`` distinct genotypes, int32 ``[n', L]``.
+
+    Repeats are dropped and drawn again, so that the samples are not
+    independent: a uniqueness of 1 then says nothing about the generator.
+
+    Args:
+      key: consumed.
+      generator: from ``build``.
+      n: how many are wanted; fewer come back where the generator's support
+        seems smaller (``max_rounds`` rounds of ``n`` draws).
+      max_rounds: as above.
+    """
+    found = np.empty((0, generator.model.space.genotype_length), np.int32)
+    for round_ in range(max_rounds):
+        drawn = np.asarray(generate(jax.random.fold_in(key, round_), generator, n))
+        both = np.concatenate([found, drawn])
+        _, first = np.unique(both, axis=0, return_index=True)
+        found = both[np.sort(first)][:n]
+        if len(found) == n:
+            break
+    return found
+
+
+class Step(NamedTuple):
+    """One step of a coarse-to-fine path: ``nodes`` and the genotype ``[L]``."""
+
+    nodes: int
+    genotype: np.ndarray
+
+
+def path(key: jax.Array, generator: Generator) -> list[Step]:
+    """The way of one sample from 3 nodes to ``N``; every step is valid.
+
+    Step ``t`` decodes the accumulated map after scale ``t`` and keeps the
+    sub-architecture of its number of nodes.  The last step is the sample that
+    ``generate(key, generator, 1)`` returns.
+    """
+    model, space = generator.model, generator.model.space
+    codes = counts.draw(key, generator.counts, 1)
+    flat = jnp.stack([jnp.zeros(1, jnp.int32) if c is None else c for c in codes], axis=-1)
+    maps = stage1.partial_maps(model, generator.variables, stage1.from_upper(flat, model.scales))
+    steps = []
+    for nodes, partial in zip(model.scales[:-1], maps[:-1], strict=True):
+        whole = space.from_graph(*stage1.decode(model, generator.variables, partial[0]))
+        steps.append(Step(nodes, np.asarray(space.sub_architecture(whole, nodes))))
+    last = np.asarray(generate(key, generator, 1)[0])
+    return [*steps, Step(model.scales[-1], last)]

@@ -1,0 +1,190 @@
+"""What a search came to: curves, queries to the optimum, one row of results.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pnag_jax.benchmarks import QueryLedger, Task, optimum, queries_to_optimum, simple_regret
+
+BUDGETS = (16, 24, 48, 96, 192, 300)
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchResult:
+    """One method on one task, ``S`` seeds with a budget of ``Q`` queries.
+
+    Attributes:
+      method: its name.
+      seeds: which ones, ``S`` of them.
+      ledgers: one a seed.
+      rounds: calls of ``ask`` until the last seed ended.
+      method_seconds: wall time of ``ask`` and ``tell`` for all seeds together,
+        compilation not included.
+      ledger_seconds: the same of the look-ups.
+      compile_seconds: of the first round, mostly compilation; 0 for a search
+        that was complete already.
+    """
+
+    method: str
+    seeds: tuple[int, ...]
+    ledgers: tuple[QueryLedger, ...]
+    rounds: int
+    method_seconds: float
+    ledger_seconds: float
+    compile_seconds: float
+
+    @property
+    def task(self) -> Task:
+        """What was searched for."""
+        return self.ledgers[0].task
+
+    @property
+    def budget(self) -> int:
+        """``Q``."""
+        return self.ledgers[0].budget
+
+    @property
+    def optimum(self) -> float:
+        """Best report value in the table, NaN if it has none."""
+        task = self.task
+        return optimum(self.ledgers[0].table, task.report_column, task.maximize_report)
+
+    @functools.cached_property
+    def curves(self) -> np.ndarray:
+        """Report value of the incumbent after each query: float64 ``[S, Q]``.
+
+        A search that ended early keeps its last value; NaN without any.
+        """
+        return np.stack([_padded(ledger.incumbent_curve(), self.budget) for ledger in self.ledgers])
+
+    @functools.cached_property
+    def regret(self) -> np.ndarray:
+        """Distance of ``curves`` from the optimum: float64 ``[S, Q]``, >= 0."""
+        return np.stack([_padded(simple_regret(ledger), self.budget) for ledger in self.ledgers])
+
+    @property
+    def used(self) -> np.ndarray:
+        """Queries made: int64 ``[S]``."""
+        return np.array([ledger.used for ledger in self.ledgers])
+
+    @property
+    def invalid(self) -> np.ndarray:
+        """Invalid proposals: int64 ``[S]``."""
+        return np.array([ledger.invalid for ledger in self.ledgers])
+
+    @functools.cached_property
+    def incumbents(self) -> list[dict[str, Any] | None]:
+        """Of each seed the best by search value (the first of several that tie).
+
+        Dicts of ``genotype``, ``search_value`` and ``report_value``; None for
+        a seed that measured nothing.
+        """
+        return [next(iter(ledger.best(1)), None) for ledger in self.ledgers]
+
+    @functools.cached_property
+    def queries_to_optimum(self) -> np.ndarray:
+        """Number of the query that met the best report value: ``[S]``, inf if none."""
+        return np.array([_first_meeting(ledger, self.optimum) for ledger in self.ledgers])
+
+    @functools.cached_property
+    def queries_to_best_search(self) -> np.ndarray:
+        """The same for the table's best search value, where every search must end."""
+        return np.array([queries_to_optimum(ledger) for ledger in self.ledgers])
+
+    @property
+    def seconds_per_seed(self) -> float:
+        """Of the method itself; the seeds run side by side."""
+        return self.method_seconds / len(self.seeds)
+
+    @property
+    def seconds_per_query(self) -> float:
+        """Of the method itself, one query of one seed."""
+        return self.method_seconds / max(int(self.used.sum()), 1)
+
+    def band(self) -> dict[str, list[float | None]]:
+        """Mean and standard deviation over seeds after each query, ``Q`` of each."""
+        return {"mean": _plain(self.curves.mean(0)), "std": _plain(_std(self.curves))}
+
+    def summary(self, budgets: Sequence[int] = BUDGETS) -> dict[str, Any]:
+        """One row ``search`` of results.json.
+
+        Args:
+          budgets: numbers of queries to report; those beyond the search's own
+            are left out, and its own is added.
+
+        Returns:
+          Plain numbers, strings and lists.  ``std`` is of the sample.
+          ``regret`` is the mean distance from ``optimum``.  ``spent``,
+          ``invalid``, ``unmeasured`` and ``foreign_labels`` are means a seed.
+          A median that most seeds never reached is None, for infinite.
+        """
+        queries = sorted({b for b in budgets if b < self.budget} | {self.budget})
+        at = [b - 1 for b in queries]
+        curves = self.curves[:, at]
+        return {
+            "task": self.task.name,
+            "method": self.method,
+            "search_metric": self.task.search_metric,
+            "report_metric": self.task.report_metric,
+            "budget": self.budget,
+            "seeds": len(self.seeds),
+            "queries": queries,
+            "mean": _plain(curves.mean(0)),
+            "std": _plain(_std(curves)),
+            "median": _plain(np.median(curves, axis=0)),
+            "optimum": _plain(self.optimum),
+            "regret": _plain(self.regret[:, at].mean(0)),
+            "median_queries_to_optimum": _plain(np.median(self.queries_to_optimum)),
+            "median_queries_to_best_search": _plain(np.median(self.queries_to_best_search)),
+            "spent": _plain(self.used.mean()),
+            "invalid": _plain(self.invalid.mean()),
+            "unmeasured": _plain(np.mean([ledger.unmeasured for ledger in self.ledgers])),
+            "foreign_labels": _plain(np.mean([ledger.foreign_labels for ledger in self.ledgers])),
+            "rounds": self.rounds,
+            "seconds_per_seed": self.seconds_per_seed,
+            "seconds_per_query": self.seconds_per_query,
+            "compile_seconds": self.compile_seconds,
+        }
+
+
+def _padded(curve: np.ndarray, length: int) -> np.ndarray:
+    last = curve[-1] if len(curve) else np.nan
+    return np.concatenate([curve, np.full(length - len(curve), last)])
+
+
+def _std(curves: np.ndarray) -> np.ndarray:
+    """Of the sample over the first axis; 0 for a single seed."""
+    return curves.std(0, ddof=min(1, len(curves) - 1))
+
+
+def _first_meeting(ledger: QueryLedger, report_optimum: float) -> float:
+    """Number of the first query of an architecture with that report value."""
+    reports = report_values(ledger)
+    return float(next(iter(np.flatnonzero(reports == report_optimum) + 1), np.inf))
+
+
+def report_values(ledger: QueryLedger) -> np.ndarray:
+    """Report values of a ledger's queries in their order: float32 ``[used]``."""
+    table, entries = ledger.table, ledger.entries
+    if not entries:
+        return np.zeros(0, np.float32)
+    genotypes = np.stack([entry.genotype for entry in entries])
+    rows = table.rows(genotypes)
+    if (absent := rows < 0).any():
+        # As the ledger does: an isomorphic row stands for one that is not there.
+        rows[absent] = table.class_rows(np.asarray(table.space.canonical(genotypes[absent])))
+    return table.column(ledger.task.report_column)[rows]
+
+
+def _plain(value: Any) -> Any:
+    """Python floats, None for what is not finite; arrays become lists."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return [_plain(item) for item in value]
+    number = float(value)
+    return number if math.isfinite(number) else None

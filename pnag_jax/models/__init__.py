@@ -1,0 +1,1 @@
+"""Networks that are trained: the graph autoencoder and its stage 1."""

@@ -1,0 +1,40 @@
+"""Search spaces: what an architecture is.  One file a space, one row here."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+from pnag_jax.spaces.base import Graph, Labels, Space, SpaceError
+from pnag_jax.spaces.gnn import Gnn
+from pnag_jax.spaces.macro import Macro
+from pnag_jax.spaces.nb201 import Nb201
+
+_REGISTRY: dict[str, Callable[[], Space]] = {
+    "gnn": Gnn,
+    "macro": Macro,
+    "nb201": Nb201,
+}
+
+
+def names() -> tuple[str, ...]:
+    """Names of all spaces, sorted."""
+    return tuple(sorted(_REGISTRY))
+
+
+@functools.cache
+def get(name: str) -> Space:
+    """The space of that name.
+
+    Raises:
+      SpaceError: no such space; the message lists the accepted names.
+
+    >>> get("nb201").to_string([4, 2, 0, 1, 3, 3])
+    '|avg_pool_3x3~0|+|nor_conv_1x1~0|none~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|'
+    """
+    if name not in _REGISTRY:
+        raise SpaceError(f"space {name!r} is unknown; accepted are {', '.join(names())}")
+    return _REGISTRY[name]()
+
+
+__all__ = ["Graph", "Labels", "Space", "SpaceError", "get", "names"]

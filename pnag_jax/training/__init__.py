@@ -1,0 +1,1 @@
+"""Training that survives kills, signals, damaged files and full disks; for any state and step."""

@@ -1,0 +1,199 @@
+"""The training loop: epochs, checkpoints, metrics, signals; resumable at any point."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from pnag_jax.errors import UsageError, UserError
+from pnag_jax.training.checkpoints import Checkpoints
+from pnag_jax.training.interrupts import Interrupt
+from pnag_jax.training.metrics import MetricsWriter
+from pnag_jax.training.parallel import Epoch
+from pnag_jax.training.progress import Progress
+from pnag_jax.training.trees import nonfinite
+
+PyTree = Any
+OnEpoch = Callable[[int, PyTree], Mapping[str, Any] | None]
+
+
+def fit(
+    epoch: Epoch,
+    state: PyTree,
+    data: PyTree,
+    *,
+    key: jax.Array,
+    num_epochs: int,
+    checkpoints: Checkpoints,
+    metrics: MetricsWriter,
+    interrupt: Interrupt | None = None,
+    progress: Progress | None = None,
+    label: str = "train",
+    log_every: int | None = None,
+    save_every_epochs: int = 1,
+    strict_resume: bool = False,
+    require_finite: bool | Callable[[str], bool] = True,
+    on_epoch: OnEpoch | None = None,
+) -> PyTree:
+    """Trains from the newest checkpoint, or from ``state``, to ``num_epochs``.
+
+    However often a run is killed and started again, its checkpoints and
+    ``metrics.jsonl`` are bit for bit those of an unbroken one: everything
+    random comes from ``key`` and the epoch's number, and what was logged
+    after the restored step is dropped and logged again.
+
+    Args:
+      epoch: from :func:`~pnag_jax.training.parallel.make_epoch`.
+      state: the state before the first step; host or device arrays.
+      data: leaves ``[M, ...]``, ``M`` examples.
+      key: the run's key.
+      num_epochs: how many epochs in all, those of earlier runs included.
+      checkpoints: where states go: after every ``save_every_epochs`` epochs,
+        the last one, and the one in which a signal came.
+      metrics: where lines go.
+      interrupt: flag of a signal, from
+        :func:`~pnag_jax.training.interrupts.watch`.
+      progress: where progress is shown.
+      label: the phase's name in the progress.
+      log_every: log the metrics of every step that this divides; ``None``
+        logs one line an epoch, with the means over its steps.
+      save_every_epochs: as above.
+      strict_resume: refuse a damaged newest checkpoint instead of taking an
+        older one.
+      require_finite: leaves (by name, as ``.state.params['w']``) in which NaN
+        and Inf forbid a save.
+      on_epoch: called with the number of steps done and the placed state
+        after every epoch; what it returns joins the line of that step.  The
+        state is donated to the next epoch: keep a copy (``epoch.fetch``).
+
+    Returns:
+      The final state as arrays on the default device.
+
+    Raises:
+      UserError: a metric is not finite: the first bad step is named, and
+        nothing of that epoch is saved; the system refuses a write.
+      Interrupted: a signal came; the epoch was finished and saved.
+      DataError: the checkpoints are damaged, or do not fit ``state``.
+      UsageError: the checkpoints were made with another key or other steps.
+    """
+    for name, value in (("num_epochs", num_epochs), ("save_every_epochs", save_every_epochs)):
+        if value < 1:
+            raise UsageError(f"{name}={value}: must be at least 1")
+    if log_every is not None and log_every < 1:
+        raise UsageError(f"log_every={log_every}: must be at least 1")
+    steps = epoch.steps_per_epoch
+    state, done = _resume(epoch, state, key, checkpoints, strict_resume)
+    checkpoints.clean()
+    if done >= num_epochs:
+        return jax.device_put(state)
+    metrics.truncate(done * steps if done else -1)
+    placed, data = epoch.place(state), epoch.place_data(data)
+
+    progress = progress or Progress(quiet=True)
+    with progress.task(label, num_epochs * steps, done=done * steps) as bar:
+        for number in range(done, num_epochs):
+            start = time.monotonic()
+            placed, stacked = epoch.run(placed, data, key, number)
+            logged = jax.device_get(stacked)
+            seconds = time.monotonic() - start
+            end = (number + 1) * steps
+            lines, fault = _lines(logged, number * steps, steps, log_every)
+            if fault is None and on_epoch is not None:
+                lines[end] |= dict(on_epoch(end, placed) or {})
+                fault = _fault(end, lines[end])
+            timings = {"seconds": seconds, "steps_per_second": steps / seconds}
+            for line_step, values in sorted(lines.items()):
+                metrics.write(line_step, values, timings if line_step == end else None)
+            metrics.flush()
+            if fault is not None:
+                kept = checkpoints.steps()
+                saved = f"step {kept[-1]} is the newest checkpoint" if kept else "nothing is saved"
+                raise UserError(f"{fault} (epoch {number}); {saved} in {checkpoints.folder}")
+            last = number + 1 == num_epochs
+            requested = interrupt is not None and interrupt.requested
+            if last or requested or (number + 1) % save_every_epochs == 0:
+                # Lines first: what a checkpoint has left behind must be on the disk.
+                metrics.flush(durable=True)
+                tree = {"key": key, "state": epoch.fetch(placed)}
+                checkpoints.save(end, tree, require_finite=require_finite)
+            bar.update(end, **_shown(logged))
+            if requested and interrupt is not None:
+                interrupt.check(f"step {end} is saved in {checkpoints.folder}")
+    return jax.device_put(epoch.fetch(placed))
+
+
+def _resume(
+    epoch: Epoch, state: PyTree, key: jax.Array, checkpoints: Checkpoints, strict: bool
+) -> tuple[PyTree, int]:
+    """The state to go on from, and the number of epochs behind it."""
+    target = jax.eval_shape(lambda tree: tree, {"key": key, "state": state})
+    restored = checkpoints.restore(target, strict=strict)
+    if restored is None:
+        return state, 0
+    saved_key = restored.tree["key"]
+    if not np.array_equal(_key_data(saved_key), _key_data(key)):
+        raise UsageError(f"{checkpoints.folder}: step {restored.step} was made with another seed")
+    done, rest = divmod(restored.step, epoch.steps_per_epoch)
+    if rest:
+        raise UsageError(
+            f"{checkpoints.folder}: step {restored.step} is not the end of an epoch of"
+            f" steps_per_epoch={epoch.steps_per_epoch}"
+        )
+    return restored.tree["state"], done
+
+
+def _key_data(key: jax.Array) -> np.ndarray:
+    typed = jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
+    return jax.device_get(jax.random.key_data(key) if typed else key)
+
+
+def _lines(
+    logged: Mapping[str, np.ndarray], first: int, count: int, log_every: int | None
+) -> tuple[dict[int, dict[str, Any]], str | None]:
+    """The lines of an epoch by step, up to the first step with a bad value, and that fault.
+
+    ``logged`` leaves are ``[count, ...]``; row ``i`` belongs to step ``first + i + 1``.
+    Without a fault the last step always has a line, possibly an empty one.
+    """
+    lines: dict[int, dict[str, Any]] = {}
+    fault = None
+    if any(nonfinite(rows) for rows in logged.values()):
+        faults = (_fault(first + i + 1, _row(logged, i)) for i in range(count))
+        good, fault = next((i, fault) for i, fault in enumerate(faults) if fault)
+        count = good
+    if log_every is not None:
+        for i in range(count):
+            if (first + i + 1) % log_every == 0:
+                lines[first + i + 1] = _row(logged, i)
+    elif fault is None:
+        lines[first + count] = {name: _mean(rows) for name, rows in logged.items()}
+    if fault is None:
+        lines.setdefault(first + count, {})
+    return lines, fault
+
+
+def _row(logged: Mapping[str, np.ndarray], i: int) -> dict[str, np.ndarray]:
+    return {name: rows[i] for name, rows in logged.items()}
+
+
+def _mean(rows: np.ndarray) -> np.ndarray:
+    # Summed in float64: a long epoch would lose digits in float32.
+    return np.asarray(np.mean(rows, axis=0, dtype=np.float64), np.float32)
+
+
+def _fault(step: int, values: Mapping[str, Any]) -> str | None:
+    for name, value in values.items():
+        fault = nonfinite(np.asarray(value))
+        if fault is not None:
+            return f"step {step}: {name} is {fault}"
+    return None
+
+
+def _shown(logged: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """The newest values of at most four metrics, the loss first."""
+    names = sorted((n for n in logged if logged[n].ndim == 1), key=lambda n: (n != "loss", n))
+    return {name: float(logged[name][-1]) for name in names[:4]}
