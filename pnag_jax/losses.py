@@ -6,6 +6,8 @@ scales.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -18,7 +20,9 @@ def _l2_norm(x: jax.Array, axes: tuple[int, ...]) -> jax.Array:
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1)), 0)
 
 
-def step_consistency(e: jax.Array, partials: jax.Array, weight: ArrayLike) -> jax.Array:
+def step_consistency(
+    e: jax.Array, partials: jax.Array, weight: ArrayLike | Sequence[float]
+) -> jax.Array:
     """Step-wise consistency constraint R_SCC (Yu et al., CVPR 2026).
 
     ``sum_t weight_t * mean_B ||e - partial_t||_2``: every scale's
@@ -30,6 +34,10 @@ def step_consistency(e: jax.Array, partials: jax.Array, weight: ArrayLike) -> ja
       partials: ``[T, ..., N, N, C]``.
       weight: lambda, a scalar or one value a scale ``[T]`` (zeros leave
         scales unconstrained).
+
+    >>> e = jnp.array([3.0, 4.0]).reshape(1, 1, 1, 2)
+    >>> float(step_consistency(e, jnp.stack([0 * e, e]), 0.25))  # (5 + 0) / 4
+    1.25
     """
     norms = _l2_norm(e - partials, (-3, -2, -1))
     per_scale = norms.reshape(norms.shape[0], -1).mean(axis=1)
@@ -44,6 +52,9 @@ def constrained_scales(num_scales: int, constrained: int, weight: float) -> tupl
       constrained: how many scales, counted from the last, carry ``weight``;
         0 switches the penalty off, ``T`` is the full one.
       weight: lambda.
+
+    Raises:
+      ValueError: ``constrained`` is not in ``0 .. T``.
 
     >>> constrained_scales(4, 2, 0.25)
     (0.0, 0.0, 0.25, 0.25)
@@ -104,6 +115,9 @@ def commitment(e: jax.Array, quantized: jax.Array) -> jax.Array:
     Args:
       e: ``[..., C]``.
       quantized: like ``e``.
+
+    >>> float(commitment(jnp.array([1.0, 2.0]), jnp.array([1.0, 4.0])))
+    2.0
     """
     return jnp.mean((e - jax.lax.stop_gradient(quantized)) ** 2)
 
@@ -116,6 +130,9 @@ def pairwise_ranking(scores: jax.Array, values: jax.Array, margin: float = 0.1) 
       values: ``[B]`` targets; pairs with ``values_i > values_j`` count, and
         NaN forms no pair.
       margin: in units of ``scores``.
+
+    >>> float(pairwise_ranking(jnp.array([0.0, 1.0]), jnp.array([2.0, 1.0]), margin=0.5))
+    1.5
     """
     ordered = values[:, None] > values[None, :]
     hinge = jnp.maximum(0.0, margin - (scores[:, None] - scores[None, :]))
@@ -131,6 +148,10 @@ def relative_distortion(e: jax.Array, partials: jax.Array) -> jax.Array:
     Args:
       e: ``[B, N, N, C]``.
       partials: ``[T, B, N, N, C]``.
+
+    >>> e = jnp.array([-1.0, 1.0]).reshape(2, 1, 1, 1)
+    >>> relative_distortion(e, jnp.stack([0 * e, 0.5 * e, e])).tolist()
+    [1.0, 0.25, 0.0]
     """
     distortion = jnp.mean(jnp.sum((e - partials) ** 2, axis=(-3, -2, -1)), axis=-1)
     variance = jnp.mean(jnp.sum((e - e.mean(axis=0)) ** 2, axis=(-3, -2, -1)))

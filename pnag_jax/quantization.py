@@ -89,7 +89,7 @@ def scale_schedule(num_nodes: int, kind: str = "linear") -> tuple[int, ...]:
     return tuple(scales)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def pooling_matrix(size: int, n: int) -> np.ndarray:
     """One axis of adaptive average pooling, float64 ``[n, size]``.
 
@@ -102,7 +102,7 @@ def pooling_matrix(size: int, n: int) -> np.ndarray:
     return matrix
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def interpolation_matrix(n: int, size: int) -> np.ndarray:
     """One axis of linear interpolation at half-pixel centres, float64 ``[size, n]``."""
     position = np.clip((np.arange(size) + 0.5) * n / size - 0.5, 0, n - 1)
@@ -114,16 +114,56 @@ def interpolation_matrix(n: int, size: int) -> np.ndarray:
     return matrix
 
 
+def map_weights(
+    scales: Sequence[int], size: int, *, residual: bool = True, refined: bool = False
+) -> list[np.ndarray]:
+    """Weight of every code in every cell of the last partial map.
+
+    One float64 ``[size^2, n_t^2]`` a scale: the last partial is the sum over
+    scales of this matrix times the code vectors (times ``phi``).
+
+    Args:
+      scales: ``T`` node counts.
+      size: ``N``.
+      residual: as in ``quantize``; so is ``refined``.
+    """
+    weights: list[np.ndarray] = []
+    for t, n in enumerate(scales):
+        up = np.kron(*[interpolation_matrix(n, size)] * 2)
+        if refined:
+            kept = np.eye(size * size) - up @ np.kron(*[pooling_matrix(size, n)] * 2)
+            weights = [kept @ w for w in weights]
+        elif not residual:
+            weights = [w * (t / (t + 1)) for w in weights]
+            up = up / (t + 1)
+        weights.append(up)
+    return weights
+
+
 def _both_axes(x: jax.Array, matrix: np.ndarray) -> jax.Array:
     """Applies one matrix to both map axes of ``[..., N, N, C]``."""
     if matrix.shape[0] == matrix.shape[1]:
         return x  # as many cells as nodes: both directions are the identity
-    m = jnp.asarray(matrix, x.dtype)
-    return jnp.einsum("ia,jb,...abc->...ijc", m, m, x)
+    m = jnp.asarray(matrix, _wide(x.dtype))
+    both = jnp.einsum("ia,jb,...abc->...ijc", m, m, x, precision=jax.lax.Precision.HIGHEST)
+    return both.astype(x.dtype)
+
+
+def _wide(dtype: jnp.dtype) -> jnp.dtype:
+    """The dtype to compute in: at least float32, so that 16 bits round once."""
+    return jnp.promote_types(dtype, jnp.float32)
 
 
 def region_average(x: jax.Array, n: int) -> jax.Array:
-    """Adaptive average pooling: ``[..., N, N, C] -> [..., n, n, C]``."""
+    """Adaptive average pooling: ``[..., N, N, C] -> [..., n, n, C]``.
+
+    Cell ``i`` of an axis averages ``floor(i N / n) .. ceil((i + 1) N / n) - 1``;
+    neighbouring regions overlap where ``n`` does not divide ``N``.
+
+    >>> x = jnp.arange(9.0).reshape(3, 3, 1)  # rows 0 1 2, 3 4 5, 6 7 8
+    >>> region_average(x, 2)[..., 0].tolist()
+    [[2.0, 3.0], [5.0, 6.0]]
+    """
     return _both_axes(x, pooling_matrix(x.shape[-2], n))
 
 
@@ -132,6 +172,9 @@ def expand(x: jax.Array, size: int) -> jax.Array:
 
     Half-pixel centres, edges clamped: the convention that others call
     ``align_corners=False``.
+
+    >>> expand(jnp.array([[0.0, 4.0], [0.0, 4.0]])[..., None], 4)[0, :, 0].tolist()
+    [0.0, 1.0, 3.0, 4.0]
     """
     return _both_axes(x, interpolation_matrix(x.shape[-2], size))
 
@@ -140,13 +183,22 @@ def nearest_code(x: jax.Array, codebook: jax.Array) -> jax.Array:
     """Index of the nearest code: ``[..., C], [V, C] -> int32 [...]``.
 
     Euclidean distance; the lowest index wins a tie.
+
+    >>> codebook = jnp.array([[0.0], [2.0], [2.0]])
+    >>> nearest_code(jnp.array([[0.9], [1.0], [1.1]]), codebook).tolist()
+    [0, 0, 1]
     """
     num_codes, channels = codebook.shape
+    # Accelerators round the factors of a product to fewer bits unless told not
+    # to, which would hand vectors to the wrong code.
+    wide = _wide(jnp.promote_types(x.dtype, codebook.dtype))
+    codebook = codebook.astype(wide)
     # |x|^2 is the same for every code and left out.  Codes lead, so that both
     # reductions run over vectors of positions; as min and comparison they are
     # several times faster on CPUs than argmin.
-    flat = x.reshape(-1, channels)
-    distance = jnp.sum(codebook**2, axis=-1)[:, None] - 2 * codebook @ flat.T
+    flat = x.reshape(-1, channels).astype(wide)
+    product = jnp.matmul(codebook, flat.T, precision=jax.lax.Precision.HIGHEST)
+    distance = jnp.sum(codebook**2, axis=-1)[:, None] - 2 * product
     at_minimum = distance <= distance.min(axis=0)
     index = jnp.arange(num_codes, dtype=jnp.int32)[:, None]
     nearest = jnp.min(jnp.where(at_minimum, index, num_codes - 1), axis=0)
@@ -199,6 +251,13 @@ def quantize(
     Returns:
       ``Quantized``.  Gradients reach ``codebook`` and ``phi`` through
       ``partials`` and ``e`` through ``output``.
+
+    >>> e = jnp.zeros((4, 4, 1)).at[0, 0].set(1.0)
+    >>> quantized = quantize(e, jnp.array([[0.0], [1.0]]), (3, 4), refined=True)
+    >>> [code.shape for code in quantized.codes], quantized.partials.shape
+    ([(3, 3), (4, 4)], (2, 4, 4, 1))
+    >>> bool((quantized.output == e).all())
+    True
     """
     form = _Accumulator(tuple(scales), e.shape[-2], residual, refined)
     total = jnp.zeros_like(e)
@@ -251,6 +310,11 @@ def dequantize(
       scales: ``T`` node counts.
       size: ``N``.
       residual: as in ``quantize``; so are ``phi`` and ``refined``.
+
+    >>> codes = [jnp.ones((3, 3), jnp.int32), jnp.zeros((4, 4), jnp.int32)]
+    >>> maps = dequantize(codes, jnp.array([[0.5], [2.0]]), (3, 4), 4)
+    >>> maps[:, 0, 0, 0].tolist()  # 2 after the first scale, 2 + 0.5 after the second
+    [2.0, 2.5]
     """
     form = _Accumulator(tuple(scales), size, residual, refined)
     lead = codes[0].shape[:-2]
@@ -263,7 +327,7 @@ def dequantize(
 
 
 def init_codebook(key: jax.Array, num_codes: int, channels: int) -> CodebookState:
-    """Codes drawn from a unit normal, every one counted once."""
+    """Codes drawn from a unit normal, every one counted once.  The key is consumed."""
     codebook = jax.random.normal(key, (num_codes, channels))
     return CodebookState(codebook, jnp.ones(num_codes), codebook)
 
@@ -317,7 +381,11 @@ def codebook_use(counts: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Share of codes chosen at least once, and perplexity: scalars.
 
     Args:
-      counts: ``[V]``.
+      counts: ``[V]``, how often each code was chosen.
+
+    >>> use, perplexity = codebook_use(jnp.array([5.0, 5.0, 0.0, 0.0]))
+    >>> float(use), round(float(perplexity), 4)
+    (0.5, 2.0)
     """
     p = counts / jnp.maximum(counts.sum(), 1)
     entropy = -jnp.sum(jnp.where(p > 0, p * jnp.log(jnp.where(p > 0, p, 1)), 0))

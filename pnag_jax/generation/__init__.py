@@ -6,22 +6,29 @@ from pnag_jax.generation.generator import (
     Generator,
     Step,
     build,
+    decode_codes,
+    draw_codes,
     encode_all,
     generate,
     generate_distinct,
     path,
 )
+from pnag_jax.generation.training import train, train_variables
 
 __all__ = [
     "Generator",
     "Split",
     "Step",
     "build",
+    "decode_codes",
     "describe",
+    "draw_codes",
     "encode_all",
     "evaluate",
     "generate",
     "generate_distinct",
     "path",
     "split",
+    "train",
+    "train_variables",
 ]

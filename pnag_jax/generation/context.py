@@ -47,9 +47,7 @@ def choose_parents(
     for position, values in enumerate(columns):
         earlier = [j for j in range(position) if varying[j]]
         if varying[position]:
-            parents.append(
-                _choose(values, columns, earlier, num_values, max_parents, min_gain)
-            )
+            parents.append(_choose(values, columns, earlier, num_values, max_parents, min_gain))
         else:
             parents.append(())
     return tuple(parents)

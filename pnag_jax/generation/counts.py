@@ -18,6 +18,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from pnag_jax.generation import context
 
@@ -108,16 +109,14 @@ def fit(
             Layout(parents, tuple(map(int, offsets[:-1])), sum(x.shape[1] for x in leaves))
         )
         levels += [x.ravel() for x in tree]
-        leaves.append(slices + [[position * len(codes)], [0]])
+        leaves.append(slices + np.array([[position * len(codes)], [0]]))
         orders.append(order)
     start, length = np.concatenate(leaves, axis=1)
     tables = Tables(
         children=jnp.asarray(np.concatenate([np.zeros(0), *levels]), jnp.int32),
         start=jnp.asarray(start, jnp.int32),
         length=jnp.asarray(length, jnp.int32),
-        values=jnp.asarray(
-            np.concatenate([codes[o, i] for i, o in enumerate(orders)]), jnp.int32
-        ),
+        values=jnp.asarray(np.concatenate([codes[o, i] for i, o in enumerate(orders)]), jnp.int32),
         order=jnp.asarray(np.concatenate(orders), jnp.int32),
     )
     return CountModel(tables, tuple(layouts), num_values, len(codes))
@@ -188,27 +187,60 @@ def draw(
       ``D`` arrays int32 ``[n]``, None where a position was not needed.
     """
     tables, total = model.tables, len(model.layouts)
-    needed = ancestors(model, frozenset(range(total)) if wanted is None else wanted)
+    needed = sorted(ancestors(model, frozenset(range(total)) if wanted is None else wanted))
     seeds = jax.random.bits(key, (2, n), jnp.uint32)
-    codes: list[jax.Array] = [jnp.zeros(n, jnp.int32)] * total
-    for position in sorted(needed):
-        layout = model.layouts[position]
+
+    def draw_one(codes: jax.Array, where: _Place) -> tuple[jax.Array, None]:
         node = jnp.zeros(n, jnp.int32)
-        for parent, offset in zip(layout.parents, layout.children, strict=True):
-            index = offset + node * model.num_values + codes[parent]
-            node = _look_up(tables.children, index)
-        start = _look_up(tables.start, layout.leaves + node)
-        length = _look_up(tables.length, layout.leaves + node)
-        u = hashed_uniform(seeds, position)
+        for level in range(where.parents.shape[0]):
+            index = where.children[level] + node * model.num_values + codes[where.parents[level]]
+            inside = level < where.depth
+            node = jnp.where(inside, _look_up(tables.children, jnp.where(inside, index, 0)), node)
+        start = _look_up(tables.start, where.leaves + node)
+        length = _look_up(tables.length, where.leaves + node)
+        u = hashed_uniform(seeds, where.position)
         slot = start + (u * length).astype(jnp.int32)
         if weights is not None:
-            first = position * model.num_trained
-            rows = tables.order[first : first + model.num_trained]
+            first = where.position * model.num_trained
+            rows = jax.lax.dynamic_slice_in_dim(tables.order, first, model.num_trained)
             weighted = _weighted_slot(weights[rows], start - first, length, u)
             slot = jnp.where(weighted < 0, slot, first + weighted)
         # u * length may round up to length itself.
-        codes[position] = _look_up(tables.values, jnp.minimum(slot, start + length - 1))
-    return [code if i in needed else None for i, code in enumerate(codes)]
+        drawn = _look_up(tables.values, jnp.minimum(slot, start + length - 1))
+        return codes.at[where.position].set(drawn), None
+
+    # A loop, not one copy of its body a position: those take minutes to compile.
+    start = jnp.zeros((total, n), jnp.int32)
+    codes, _ = jax.lax.scan(draw_one, start, _places(model, needed))
+    return [codes[i] if i in set(needed) else None for i in range(total)]
+
+
+class _Place(NamedTuple):
+    """The layouts of the positions to draw, padded to the longest context."""
+
+    position: jax.Array
+    depth: jax.Array
+    parents: jax.Array
+    children: jax.Array
+    leaves: jax.Array
+
+
+def _places(model: CountModel, positions: list[int]) -> _Place:
+    """Leaves ``[positions]`` and ``[positions, most parents]``, in order."""
+    layouts = [model.layouts[i] for i in positions]
+    most = max((len(layout.parents) for layout in layouts), default=0)
+
+    def padded(rows: list[tuple[int, ...]]) -> jax.Array:
+        full = [row + (0,) * (most - len(row)) for row in rows]
+        return jnp.asarray(np.array(full, np.int32).reshape(len(rows), most))
+
+    return _Place(
+        position=jnp.asarray(positions, jnp.int32),
+        depth=jnp.asarray([len(layout.parents) for layout in layouts], jnp.int32),
+        parents=padded([layout.parents for layout in layouts]),
+        children=padded([layout.children for layout in layouts]),
+        leaves=jnp.asarray([layout.leaves for layout in layouts], jnp.int32),
+    )
 
 
 def _weighted_slot(
@@ -219,7 +251,13 @@ def _weighted_slot(
     low, high = cumulative[start], cumulative[start + length]
     slot = jnp.searchsorted(cumulative, low + u * (high - low), side="right") - 1
     inside = jnp.clip(slot.astype(jnp.int32), start, start + length - 1)
-    return jnp.where(high > low, inside, -1)
+    # Sums are rounded, so that the slot may be a neighbour that weighs nothing:
+    # then the nearest one before it that does, or else the slice's first.
+    index = jnp.arange(len(weights), dtype=jnp.int32)
+    before = jax.lax.cummax(jnp.where(weights > 0, index, -1))[inside]
+    after = jax.lax.cummin(jnp.where(weights > 0, index, len(weights)), reverse=True)[start]
+    exact = jnp.where(before >= start, before, after)
+    return jnp.where(after < start + length, exact, -1)
 
 
 def _look_up(table: jax.Array, index: jax.Array) -> jax.Array:
@@ -227,7 +265,7 @@ def _look_up(table: jax.Array, index: jax.Array) -> jax.Array:
     return table.at[index].get(mode="promise_in_bounds")
 
 
-def hashed_uniform(seeds: jax.Array, position: int) -> jax.Array:
+def hashed_uniform(seeds: jax.Array, position: ArrayLike) -> jax.Array:
     """Uniform numbers in [0, 1), one a sample, from two random words each.
 
     ``jax.random`` would need one word a code, and words bound the speed of
@@ -238,7 +276,9 @@ def hashed_uniform(seeds: jax.Array, position: int) -> jax.Array:
       seeds: uint32 ``[2, n]``.
       position: which number of the sample.
     """
-    x = seeds[0] + jnp.uint32((position * 0x9E3779B9 + 0x7F4A7C15) & 0xFFFFFFFF)
+    x = seeds[0] + (
+        jnp.asarray(position, jnp.uint32) * jnp.uint32(0x9E3779B9) + jnp.uint32(0x7F4A7C15)
+    )
     x = _mix(_mix(x) ^ seeds[1])
     # 24 bits are what float32 holds exactly.
     return (x >> 8).astype(jnp.float32) * jnp.float32(2**-24)

@@ -30,6 +30,11 @@ def split(key: jax.Array, space: Space, *, count: int = 50_000, holdout: float =
       space: enumerated where small, sampled otherwise.
       count: architectures at most, both parts together.
       holdout: share that is never trained on.
+
+    >>> from pnag_jax import spaces
+    >>> parts = split(jax.random.key(0), spaces.get("macro"), count=100)
+    >>> parts.train.shape, parts.held_out.shape
+    ((90, 8), (10, 8))
     """
     key_draw, key_order = jax.random.split(key)
     if math.prod(space.choices) <= ENUMERABLE:
@@ -38,5 +43,5 @@ def split(key: jax.Array, space: Space, *, count: int = 50_000, holdout: float =
     else:
         genotypes = np.unique(np.asarray(space.sample(key_draw, count)), axis=0)
     order = np.asarray(jax.random.permutation(key_order, len(genotypes)))[:count]
-    held_out = int(round(holdout * len(order)))
+    held_out = round(holdout * len(order))
     return Split(genotypes[order[held_out:]], genotypes[order[:held_out]])

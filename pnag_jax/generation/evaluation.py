@@ -24,6 +24,11 @@ def describe(space: Space, genotypes: ArrayLike, trained: ArrayLike) -> dict[str
     Returns:
       ``validity``: valid / n; ``uniqueness``: distinct / valid; ``novelty``:
       not trained on / distinct.  None where the denominator is 0.
+
+    >>> from pnag_jax import spaces
+    >>> sample = [[3] * 6, [3] * 6, [1] * 6, [0] * 6]  # the last one is not functional
+    >>> describe(spaces.get("nb201"), sample, trained=[[1] * 6])
+    {'validity': 0.75, 'uniqueness': 0.6666666666666666, 'novelty': 0.5}
     """
     genotypes = np.asarray(genotypes)
     valid = genotypes[np.asarray(space.is_valid(genotypes))]

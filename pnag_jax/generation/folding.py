@@ -39,61 +39,62 @@ class FoldedDecoder(NamedTuple):
     kernel: jax.Array
     offset: jax.Array
 
-    def logits(self, codes: list[jax.Array | None], space: Space) -> tuple[jax.Array, jax.Array]:
-        """Node and edge logits of ``D`` code arrays ``[n]``; None adds nothing."""
-        hidden = self.bias
+    def preactivation(self, codes: list[jax.Array | None]) -> jax.Array:
+        """Sum of the rows of ``D`` code arrays ``[n]``: ``[n, H]``; None adds nothing."""
         num_values = self.rows.shape[0] // len(codes)
+        read = [(i, code) for i, code in enumerate(codes) if code is not None]
+        first = jnp.array([i * num_values for i, _ in read], jnp.int32)
+        stacked = jnp.stack([code for _, code in read])
+
         # One gather a position: XLA turns each into a copy of whole rows,
         # which it does not do for one gather of all.
-        for position, code in enumerate(codes):
-            if code is not None:
-                row = position * num_values + code
-                hidden = hidden + self.rows.at[row].get(mode="promise_in_bounds")
-        flat = jax.nn.relu(hidden) @ self.kernel + self.offset
+        def add(total: jax.Array, item: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+            offset, code = item
+            return total + self.rows.at[offset + code].get(mode="promise_in_bounds"), None
+
+        start = jnp.zeros((stacked.shape[1], self.rows.shape[1]), self.rows.dtype)
+        return jax.lax.scan(add, start, (first, stacked))[0]
+
+    def head(self, preactivation: jax.Array, space: Space) -> tuple[jax.Array, jax.Array]:
+        """Node and edge logits: ``[n, H] -> [n, N, F], [n, N, N]``."""
+        hidden = jax.nn.relu(preactivation + self.bias)
+        flat = hidden @ self.kernel + self.offset
         return split_logits(flat, space.num_nodes, space.num_ops)
+
+    def logits(self, codes: list[jax.Array | None], space: Space) -> tuple[jax.Array, jax.Array]:
+        """Node and edge logits of ``D`` code arrays ``[n]``; None adds nothing."""
+        return self.head(self.preactivation(codes), space)
 
 
 def fold(model: Stage1, variables: Variables) -> FoldedDecoder:
-    """Folds trained variables."""
-    decoder = variables.params["decoder"]["params"]
+    """Folds trained variables; on the host, where it compiles nothing."""
+    decoder = jax.device_get(variables.params["decoder"]["params"])
     size, channels = model.space.num_nodes, model.channels
-    first = decoder["first"]["kernel"].reshape(size * size, channels, -1)
-    codebook = variables.averages.codebook.codebook
-    phi = variables.params.get("phi")
+    first = decoder["first"]["kernel"].reshape(size * size, -1)
+    codebook = np.asarray(variables.averages.codebook.codebook)
+    phi = jax.device_get(variables.params.get("phi"))
     rows = []
     for t, (n, weights) in enumerate(zip(model.scales, _map_weights(model), strict=True)):
         vectors = codebook if phi is None else codebook @ phi[t]
-        # [n^2, C, H], then the two halves of the symmetric map together.
-        spread = jnp.einsum("qp,qch->pch", weights, first).reshape(n, n, channels, -1)
-        spread = spread + jnp.swapaxes(spread, 0, 1) * (1 - jnp.eye(n))[..., None, None]
-        triangle = spread[np.triu_indices(n)]
-        rows.append(jnp.einsum("vc,pch->pvh", vectors, triangle))
+        # [n, n, C, H], then the two halves of the symmetric map together.
+        spread = (weights.T @ first).reshape(n, n, channels, -1)
+        spread = spread + spread.swapaxes(0, 1) * (1 - np.eye(n))[..., None, None]
+        rows.append(np.matmul(vectors, spread[np.triu_indices(n)]))  # [pairs, V, H]
+    flat = np.concatenate(rows).reshape(-1, rows[0].shape[-1])
     return FoldedDecoder(
-        rows=jnp.concatenate(rows).reshape(-1, spread.shape[-1]),
-        bias=decoder["first"]["bias"],
-        kernel=decoder["second"]["kernel"],
-        offset=decoder["second"]["bias"],
+        rows=jnp.asarray(flat, jnp.float32),
+        bias=jnp.asarray(decoder["first"]["bias"]),
+        kernel=jnp.asarray(decoder["second"]["kernel"]),
+        offset=jnp.asarray(decoder["second"]["bias"]),
     )
 
 
-def _map_weights(model: Stage1) -> list[jax.Array]:
-    """Weight of every code in every cell of the last partial: ``[N^2, n_t^2]`` each.
-
-    Read off ``dequantize`` itself, with one channel and unit codes.
-    """
-    size = model.space.num_nodes
-    one = jnp.array([[0.0], [1.0]])
-    result = []
-    for t, n in enumerate(model.scales):
-        codes = [jnp.zeros((n * n, m, m), jnp.int32) for m in model.scales]
-        codes[t] = jnp.eye(n * n, dtype=jnp.int32).reshape(n * n, n, n)
-        last = q.dequantize(codes, one, model.scales, size, **model.flags)[-1]
-        result.append(last.reshape(n * n, size * size).T)
-    return result
+def _map_weights(model: Stage1) -> list[np.ndarray]:
+    return q.map_weights(model.scales, model.space.num_nodes, **model.flags)
 
 
 def read_positions(model: Stage1) -> frozenset[int]:
     """The positions whose rows are not all zero by construction."""
-    used = [np.abs(np.asarray(w)).sum() > 1e-6 for w in _map_weights(model)]
+    used = np.array([np.abs(w).sum() > 1e-9 for w in _map_weights(model)])
     scale_of = stage1.upper_positions(model.scales)[:, 0]
-    return frozenset(int(i) for i in np.flatnonzero(np.array(used)[scale_of]))
+    return frozenset(int(i) for i in np.flatnonzero(used[scale_of]))

@@ -111,7 +111,9 @@ def encode_all(
     """Codes of any number of architectures: ``[M, L] -> int32 [M, D]``."""
     encode = jax.jit(lambda v, g: stage1.upper(stage1.encode(model, v, g).codes))
     padded = np.resize(genotypes, (-(-len(genotypes) // batch) * batch, genotypes.shape[1]))
-    parts = [np.asarray(encode(variables, padded[i : i + batch])) for i in range(0, len(padded), batch)]
+    parts = [
+        np.asarray(encode(variables, padded[i : i + batch])) for i in range(0, len(padded), batch)
+    ]
     return np.concatenate(parts)[: len(genotypes)]
 
 
@@ -142,7 +144,9 @@ def _generate(
     if n <= _CHUNK:
         return chunk(key, n)
     keys = jax.random.split(key, -(-n // _CHUNK))
-    return jax.lax.map(lambda k: chunk(k, _CHUNK), keys).reshape(-1, model.space.genotype_length)[:n]
+    return jax.lax.map(lambda k: chunk(k, _CHUNK), keys).reshape(-1, model.space.genotype_length)[
+        :n
+    ]
 
 
 def generate(
@@ -165,9 +169,29 @@ def generate(
       raw: decode without the space's constraint; such samples may be invalid.
     """
     tables = _Tables(generator.counts, generator.decoder)
-    return _generate(
-        key, tables, weights, model=generator.model, read=generator.read, n=n, raw=raw
-    )
+    return _generate(key, tables, weights, model=generator.model, read=generator.read, n=n, raw=raw)
+
+
+def draw_codes(
+    key: jax.Array, generator: Generator, n: int, *, weights: jax.Array | None = None
+) -> jax.Array:
+    """Draws ``n`` code strings of all positions: int32 ``[n, D]``.
+
+    Args:
+      key: consumed; the same as in ``generate``, for the same strings.
+      generator: from ``build``.
+      n: at most a few thousand.
+      weights: as in ``generate``.
+    """
+    drawn = counts.draw(key, generator.counts, n, weights=weights)
+    return jnp.stack([code for code in drawn if code is not None], axis=-1)
+
+
+def decode_codes(generator: Generator, codes: jax.Array) -> jax.Array:
+    """The valid genotypes of code strings: ``[n, D] -> int32 [n, L]``."""
+    seen = [codes[:, i] if i in generator.read else None for i in range(codes.shape[1])]
+    logits = generator.decoder.logits(seen, generator.model.space)
+    return generator.model.space.from_graph(*logits)
 
 
 def generate_distinct(
@@ -211,8 +235,7 @@ def path(key: jax.Array, generator: Generator) -> list[Step]:
     ``generate(key, generator, 1)`` returns.
     """
     model, space = generator.model, generator.model.space
-    codes = counts.draw(key, generator.counts, 1)
-    flat = jnp.stack([jnp.zeros(1, jnp.int32) if c is None else c for c in codes], axis=-1)
+    flat = draw_codes(key, generator, 1)
     maps = stage1.partial_maps(model, generator.variables, stage1.from_upper(flat, model.scales))
     steps = []
     for nodes, partial in zip(model.scales[:-1], maps[:-1], strict=True):

@@ -52,10 +52,8 @@ def polish(
     """
     optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, num_steps))
 
-    def loss_of(
-        trained: tuple[jax.Array, ...], strings: list, targets: jax.Array
-    ) -> jax.Array:
-        logits = _with(decoder, trained).logits(strings, space)
+    def loss_of(trained: tuple[jax.Array, ...], rows: jax.Array, targets: jax.Array) -> jax.Array:
+        logits = _with(decoder, trained).head(rows, space)
         return losses.graph_cross_entropy(*logits, *space.to_graph(targets))
 
     def step(carry: tuple, index: jax.Array) -> tuple[tuple, None]:
@@ -67,10 +65,10 @@ def polish(
             jnp.concatenate([code, codes[rows, i]]) if i in read and code is not None else None
             for i, code in enumerate(drawn)
         ]
-        op_logits, edge_logits = _with(decoder, trained).logits(strings, space)
-        answers = space.from_graph(op_logits[:batch], edge_logits[:batch])
+        summed = decoder.preactivation(strings)
+        answers = space.from_graph(*_with(decoder, trained).head(summed[:batch], space))
         targets = jnp.concatenate([answers, genotypes[rows]])
-        gradient = jax.grad(loss_of)(trained, strings, targets)
+        gradient = jax.grad(loss_of)(trained, summed, targets)
         updates, opt_state = optimizer.update(gradient, opt_state)
         return (optax.apply_updates(trained, updates), opt_state), None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pnag_jax.errors import UsageError
-from pnag_jax.methods import evolution, local_search, marginal_eda, random_search
+from pnag_jax.methods import evolution, local_search, marginal_eda, pnag_counts, random_search
 from pnag_jax.methods.archive import Archive
 from pnag_jax.methods.base import Method
 
@@ -11,6 +11,7 @@ _METHODS: tuple[Method, ...] = (
     evolution.METHOD,
     local_search.METHOD,
     marginal_eda.METHOD,
+    pnag_counts.METHOD,
     random_search.METHOD,
 )
 _REGISTRY = {method.name: method for method in _METHODS}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -26,8 +26,22 @@ from pnag_jax import quantization as q
 from pnag_jax.models.graph_autoencoder import GraphDecoder, GraphEncoder
 from pnag_jax.spaces import Graph, Space
 
-_FORMS = ("residual", "literal", "refined")
-_RECONSTRUCTIONS = ("cross_entropy", "l2")
+_ACCEPTED = {
+    "form": ("residual", "literal", "refined"),
+    "schedule": ("linear", "geometric"),
+    "reconstruction": ("cross_entropy", "l2"),
+}
+_AT_LEAST = {
+    "channels": 1,
+    "num_codes": 1,
+    "width": 1,
+    "num_layers": 0,
+    "hidden": 1,
+    "scc_weight": 0,
+    "partial_weight": 0,
+    "commitment": 0,
+    "dead_below": 0,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,9 +92,14 @@ class Stage1:
     dead_below: float = 0.03
 
     def __post_init__(self) -> None:
-        for field, accepted in (("form", _FORMS), ("reconstruction", _RECONSTRUCTIONS)):
+        for field, accepted in _ACCEPTED.items():
             if getattr(self, field) not in accepted:
                 raise ValueError(f"{field} = {getattr(self, field)!r}; accepted are {accepted}")
+        for field, least in _AT_LEAST.items():
+            if not getattr(self, field) >= least:
+                raise ValueError(f"{field} = {getattr(self, field)}; accepted are {least} and more")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay = {self.ema_decay}; accepted are 0 and more, below 1")
         if self.constrained is not None and not 0 <= self.constrained <= len(self.scales):
             raise ValueError(
                 f"constrained = {self.constrained}; accepted are 0 .. {len(self.scales)}"
@@ -92,7 +111,7 @@ class Stage1:
         return q.scale_schedule(self.space.num_nodes, self.schedule)
 
     @property
-    def flags(self) -> dict[str, bool]:
+    def flags(self) -> dict[str, Any]:
         """The form as the keyword arguments of ``quantization``."""
         return {"residual": self.form == "residual", "refined": self.form == "refined"}
 
@@ -146,7 +165,7 @@ def init(key: jax.Array, model: Stage1) -> Variables:
     space = model.space
     size, channels = space.num_nodes, model.channels
     key_encoder, key_decoder, key_codebook = jax.random.split(key, 3)
-    graph = space.to_graph(space.sample(key, 1))
+    graph = space.to_graph(jnp.zeros((1, space.genotype_length), jnp.int32))
     params: dict[str, Any] = {
         "encoder": model.encoder.init(key_encoder, *graph),
         "decoder": model.decoder.init(key_decoder, jnp.zeros((1, size, size, channels))),
@@ -156,6 +175,18 @@ def init(key: jax.Array, model: Stage1) -> Variables:
     codebook = q.init_codebook(key_codebook, model.num_codes, channels)
     averages = Averages(codebook, jnp.zeros((size, size, channels)), jnp.ones(channels))
     return Variables(params, averages)
+
+
+def apply_encoder(model: Stage1, params: dict[str, Any], graph: Graph) -> jax.Array:
+    """The encoder's output, not normalized: ``[B, N, N, C]``."""
+    return cast(jax.Array, model.encoder.apply(params["encoder"], *graph))
+
+
+def apply_decoder(
+    model: Stage1, params: dict[str, Any], maps: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """What ``decode`` returns, from parameters alone."""
+    return cast(tuple[jax.Array, jax.Array], model.decoder.apply(params["decoder"], maps))
 
 
 def normalize(raw: jax.Array, mean: jax.Array, variance: jax.Array) -> jax.Array:
@@ -180,7 +211,7 @@ def embed(
 ) -> tuple[jax.Array, q.Quantized]:
     """The feature map ``e [B, N, N, C]`` and what ``encode`` returns."""
     averages = variables.averages
-    raw = model.encoder.apply(variables.params["encoder"], *model.space.to_graph(genotypes))
+    raw = apply_encoder(model, variables.params, model.space.to_graph(genotypes))
     e = normalize(raw, averages.mean, averages.variance)
     phi = variables.params.get("phi")
     codebook = averages.codebook.codebook
@@ -189,7 +220,7 @@ def embed(
 
 def decode(model: Stage1, variables: Variables, maps: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Logits of feature maps: ``[..., N, N, C] -> [..., N, F], [..., N, N]``."""
-    return model.decoder.apply(variables.params["decoder"], maps)
+    return apply_decoder(model, variables.params, maps)
 
 
 def partial_maps(model: Stage1, variables: Variables, codes: tuple[jax.Array, ...]) -> jax.Array:

@@ -72,23 +72,21 @@ def _losses(
     axis_name: str | None,
 ) -> tuple[jax.Array, tuple]:
     """The total loss, and what the rest of the step needs."""
-    raw = model.encoder.apply(params["encoder"], *graph)
+    raw = stage1.apply_encoder(model, params, graph)
     moments = parallel.mean_over(Moments(raw.mean(0), (raw**2).mean((0, 1, 2))), axis_name)
     variance = moments.square - (moments.mean**2).mean((0, 1))
     e = stage1.normalize(raw, moments.mean, jnp.maximum(variance, 0))
     phi = params.get("phi")
     quantized = q.quantize(e, averages.codebook.codebook, model.scales, phi=phi, **model.flags)
     last = quantized.partials[-1]
-    logits = model.decoder.apply(params["decoder"], quantized.output)
+    logits = stage1.apply_decoder(model, params, quantized.output)
     terms = {
         "reconstruction_loss": stage1.reconstruction_loss(model, logits, graph),
         "commitment": losses.commitment(e, last),
         "consistency": losses.step_consistency(e, quantized.partials, model.scale_weights),
     }
     total = (
-        terms["reconstruction_loss"]
-        + model.commitment * terms["commitment"]
-        + terms["consistency"]
+        terms["reconstruction_loss"] + model.commitment * terms["commitment"] + terms["consistency"]
     )
     if model.learned_phi:
         total += losses.commitment(last, e)  # moves phi; the codebook moves by averages
@@ -105,7 +103,7 @@ def _partial_loss(
     total = jnp.zeros(())
     for partial, n in zip(partials, model.scales, strict=True):
         graph = model.space.to_graph(model.space.sub_architecture(genotypes, n))
-        logits = model.decoder.apply(params["decoder"], partial)
+        logits = stage1.apply_decoder(model, params, partial)
         total += stage1.reconstruction_loss(model, logits, graph)
     return total / len(model.scales)
 
@@ -127,9 +125,7 @@ def _update_averages(
     vectors = jnp.moveaxis(vectors, 1, -1)
     codes = stage1.upper(quantized.codes)
     counts, sums = parallel.sum_over(
-        q.code_statistics(
-            vectors.reshape(-1, model.channels), codes.reshape(-1), model.num_codes
-        ),
+        q.code_statistics(vectors.reshape(-1, model.channels), codes.reshape(-1), model.num_codes),
         axis_name,
     )
     codebook = q.update_codebook(
@@ -149,9 +145,7 @@ def _update_averages(
     return Averages(codebook, mean, moved(averages.variance, variance)), counts
 
 
-def _candidates(
-    vectors: jax.Array, count: int, key: jax.Array, axis_name: str | None
-) -> jax.Array:
+def _candidates(vectors: jax.Array, count: int, key: jax.Array, axis_name: str | None) -> jax.Array:
     """``count`` vectors drawn from the whole batch: ``[b, D, C] -> [count, C]``.
 
     The same ones however many devices share the batch: every device fills in

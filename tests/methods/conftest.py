@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import jax
@@ -10,8 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pnag_jax import benchmarks, spaces
+from pnag_jax import benchmarks, generation, spaces
+from pnag_jax.methods import pnag_counts
 from pnag_jax.methods.base import Method
+from pnag_jax.models import stage1
 
 # Every gene of the best architecture of the hill, in the space macro.
 SUMMIT = (2, 1, 0, 2, 1, 0, 2, 1)
@@ -45,6 +48,27 @@ class Tiny(spaces.Space):
         raise NotImplementedError
 
     from_graph = sub_architecture = params = flops = to_string = from_string = labels = to_graph
+
+
+@functools.cache
+def quick_generator(space: spaces.Space) -> generation.Generator:
+    """Real tables of counts over an untrained quantizer: its codes are as good as a hash."""
+    model = stage1.Stage1(
+        space=space, channels=4, num_codes=16, width=16, hidden=16, schedule="geometric"
+    )
+    genotypes = np.asarray(space.sample(jax.random.key(0), 600))
+    variables = jax.jit(lambda key: stage1.init(key, model))(jax.random.key(1))
+    return generation.build(
+        jax.random.key(2), model, variables, genotypes, max_parents=1, polish_steps=0
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def untrained_default_generator():
+    """Spares every search without a generator the minute of training one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pnag_counts, "default_generator", quick_generator)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""Configs of the programs, one file a search space."""

@@ -1,0 +1,101 @@
+"""What the configs of all spaces share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ml_collections import ConfigDict, config_dict
+
+
+def default(space: str) -> ConfigDict:
+    """The fields of every space's config, with the values that most of them keep."""
+    return ConfigDict(
+        {
+            "space": space,
+            # Decides everything random.
+            "seed": 0,
+            "data": {
+                # Architectures at most; spaces of up to 200,000 are taken whole.
+                "count": 50_000,
+                # Share that is never trained on.
+                "holdout": 0.1,
+            },
+            # Fields of pnag_jax.models.stage1.Stage1, described there.
+            "model": {
+                "channels": 16,
+                "num_codes": 64,
+                "form": "refined",
+                "schedule": "linear",
+                "width": 64,
+                "num_layers": 0,
+                "position": False,
+                "hidden": 64,
+                "learned_phi": False,
+                "scc_weight": 0.25,
+                "constrained": config_dict.placeholder(int),
+                "partial_weight": 0.0,
+                "reconstruction": "cross_entropy",
+                "commitment": 0.25,
+                "ema_decay": 0.99,
+                "dead_below": 0.03,
+            },
+            "train": {
+                # PNAG: 300 epochs at 1e-4.
+                "epochs": 24,
+                "batch_size": 256,
+                "learning_rate": 3e-3,
+                "weight_decay": 1e-4,
+                "save_every_epochs": 2,
+                # Over all local devices: pmap or mesh.
+                "strategy": "pmap",
+            },
+            # Arguments of pnag_jax.generation.build.
+            "counts": {
+                "max_parents": 3,
+                "min_gain": 0.01,
+                "min_count": 8,
+                "polish_steps": 300,
+            },
+            "generation": {
+                # Architectures that are judged and written to generated.jsonl.
+                "count": 1000,
+                # Without replacement; repeats are drawn again.
+                "distinct": False,
+                # Architectures a call when the speed is measured.
+                "speed_batch": 131_072,
+            },
+            "search": {
+                # The first is reported, the others are drawn beside it.
+                "methods": ("pnag_counts", "random"),
+                # <dataset>@<protocol>; the table's first where not given.
+                "task": config_dict.placeholder(str),
+                # Replace the task's metrics.
+                "search_metric": config_dict.placeholder(str),
+                "report_metric": config_dict.placeholder(str),
+                "budget": 96,
+                "seeds": 20,
+                # Proposals a seed between two saves.
+                "save_every": 16,
+            },
+        }
+    )
+
+
+def make_tiny(config: ConfigDict) -> ConfigDict:
+    """Shrinks a config to a demonstration of the whole chain."""
+    config.data.count = 4096
+    config.train.epochs = 6
+    config.train.learning_rate = 5e-3
+    config.counts.max_parents = 2
+    config.counts.polish_steps = 50
+    config.generation.count = 200
+    config.generation.speed_batch = 8192
+    config.search.budget = 32
+    config.search.seeds = 2
+    return config
+
+
+def check_variant(variant: str, accepted: Sequence[str] = ("tiny",)) -> None:
+    """Raises ``ValueError`` unless ``variant`` is empty or one of ``accepted``."""
+    if variant and variant not in accepted:
+        raise ValueError(f"variant {variant!r} is unknown; accepted are {', '.join(accepted)}")

@@ -1,0 +1,1 @@
+"""The programs: one a search space, and those that compare and measure."""

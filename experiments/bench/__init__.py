@@ -1,0 +1,1 @@
+"""What ``experiments.benchmark`` measures: the machine, generation, training, search."""

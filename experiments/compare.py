@@ -1,0 +1,113 @@
+"""Compares search methods on the tasks of a table, with the same seeds and budget.
+
+    python -m experiments.compare --benchmark=nb201 --benchmark_dir=DIR \\
+        --tasks=cifar10@12ep,cifar100@12ep --methods=random,evolution,pnag_counts \\
+        --budget=192 --seeds=20 --workdir=W
+
+The same ``--workdir`` resumes, and takes up further tasks and methods.  Methods
+that search with a generator share one, trained once in ``W/generator`` without
+labels; its seconds are told on a line of their own.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+import configs
+from experiments import command, comparison
+from experiments.comparison_plan import Plan
+from experiments.comparison_text import as_text
+from pnag_jax import benchmarks, methods
+from pnag_jax.benchmarks import Table
+from pnag_jax.errors import UsageError
+from pnag_jax.training import interrupts
+
+
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines the program's flags."""
+    config_flags.DEFINE_config_file(
+        "config", None, "The generator's config; configs/<space>.py by default.", values
+    )
+    text = functools.partial(flags.DEFINE_string, flag_values=values)
+    words = functools.partial(flags.DEFINE_list, flag_values=values)
+    number = functools.partial(flags.DEFINE_integer, flag_values=values)
+    text("benchmark", None, "A table's name, or an .npz file.", required=True)
+    text("benchmark_dir", None, "Folder of tables; or PNAG_BENCHMARK_DIR.")
+    words("tasks", None, "<dataset>@<protocol>,...; the table's first by default.")
+    words("methods", None, "Names of methods; all by default.")
+    number("budget", 192, "Queries a seed.")
+    number("seeds", 20, "How many seeds.", lower_bound=1, upper_bound=10_000)
+    number("seed", 0, "Of the whole run.", lower_bound=0, upper_bound=2**31 - 1)
+    text("search_metric", None, "Replaces what the methods see on every task.")
+    text("report_metric", None, "Replaces what is reported on every task.")
+    text("workdir", None, "Folder of the run; the same one resumes.", required=True)
+    flags.DEFINE_bool(
+        "strict_resume", False, "Refuse a damaged newest checkpoint.", flag_values=values
+    )
+
+
+def main(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Compares what the flags ask for, and prints the tables."""
+    plan = make_plan(values)
+    with interrupts.watch() as interrupt:
+        results = comparison.run(
+            plan,
+            values.workdir,
+            strict_resume=values.strict_resume,
+            interrupt=interrupt,
+            arguments=["python", "-m", comparison.PROGRAM, *sys.argv[1:]],
+        )
+    sys.stdout.write(as_text(results) + "\n")
+
+
+def make_plan(values: flags.FlagValues) -> Plan:
+    """What the flags ask for.
+
+    Raises:
+      UsageError: an unknown benchmark, task or metric, or a name twice.
+      DataError: the table is damaged.
+    """
+    table = benchmarks.load(values.benchmark, values.benchmark_dir)
+    tasks = tuple(
+        benchmarks.get_task(table, name, values.search_metric, values.report_metric)
+        for name in _distinct("tasks", values.tasks, [benchmarks.default_task(table)])
+    )
+    # Two names may mean one task.
+    _distinct("tasks", [task.name for task in tasks], [])
+    return Plan(
+        table=table,
+        tasks=tasks,
+        methods=tuple(_distinct("methods", values.methods, methods.names())),
+        budget=values.budget,
+        seeds=values.seeds,
+        seed=values.seed,
+        config=_config(values.config, table),
+    )
+
+
+def _config(given: ConfigDict | None, table: Table) -> ConfigDict | None:
+    """The generator's config: that of the flag, or the space's own where there is one."""
+    if given is not None:
+        return given.copy_and_resolve_references()
+    if not (pathlib.Path(configs.__path__[0]) / f"{table.space_name}.py").is_file():
+        return None
+    return importlib.import_module(f"configs.{table.space_name}").get_config()
+
+
+def _distinct(flag: str, given: Sequence[str] | None, default: Sequence[str]) -> list[str]:
+    names = list(default) if given is None else [name.strip() for name in given]
+    if not names or "" in names or len(set(names)) < len(names):
+        raise UsageError(f"--{flag}={','.join(names)}: accepted are one or more distinct names")
+    return names
+
+
+if __name__ == "__main__":
+    define_flags()
+    command.run(main)

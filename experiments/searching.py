@@ -1,0 +1,186 @@
+"""A search of a table with checkpoints: resumable, and done once."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from experiments import settings
+from pnag_jax import methods
+from pnag_jax.benchmarks import Table, Task
+from pnag_jax.generation import Generator
+from pnag_jax.methods import search
+from pnag_jax.methods.results import SearchResult
+from pnag_jax.training.checkpoints import Checkpoints
+from pnag_jax.training.interrupts import Interrupt
+from pnag_jax.training.progress import Progress
+
+# Methods that search with a trained generator, in their config's field of that name.
+GENERATIVE = ("pnag_counts",)
+
+_BEST = 10
+
+
+def method_config(name: str, generator: Generator | None) -> dict[str, Any]:
+    """What a method's config needs beside its defaults."""
+    return {"generator": generator} if name in GENERATIVE else {}
+
+
+def run_method(
+    name: str,
+    table: Table,
+    task: Task,
+    *,
+    budget: int,
+    seeds: int,
+    key: jax.Array,
+    folder: str | os.PathLike[str],
+    generator: Generator | None = None,
+    save_every: int = 16,
+    interrupt: Interrupt | None = None,
+    progress: Progress | None = None,
+    label: str | None = None,
+    strict_resume: bool = False,
+) -> SearchResult:
+    """Searches, or goes on, or reads what a finished search has left.
+
+    Args:
+      name: of the method.
+      table: the measurements.
+      task: what is searched for.
+      budget: queries a seed.
+      seeds: how many.
+      key: of the whole search.
+      folder: of the checkpoints, of this search alone.
+      generator: for the methods of ``GENERATIVE``.
+      save_every: proposals a seed between two saves.
+      interrupt: flag of a signal.
+      progress: where progress is shown.
+      label: the phase's name in the progress, the method's by default.
+      strict_resume: refuse a damaged newest checkpoint.
+
+    Raises:
+      UsageError: an unknown method, or a budget that is not accepted.
+      UserError: the system refuses a write.
+      DataError: a damaged checkpoint.
+      Interrupted: a signal came; the queries so far are saved.
+    """
+    checkpoints = Checkpoints(folder, keep=2)
+    interrupt = interrupt or Interrupt()
+
+    def load(target: Any) -> Any:
+        restored = checkpoints.restore(target, strict=strict_resume)
+        checkpoints.clean()
+        return restored.tree if restored else None
+
+    def save(number: int, tree: Any) -> None:
+        # NaN and -inf stand for what was not measured.
+        checkpoints.save(number, tree, require_finite=False)
+        interrupt.check(f"round {number} of {name} is saved in {checkpoints.folder}")
+
+    with (progress or Progress(quiet=True)).task(
+        label or name, budget * seeds, unit="queries"
+    ) as bar:
+        hooks = search.Hooks(
+            save=save,
+            load=load,
+            save_every=save_every,
+            save_now=lambda: interrupt.requested,
+            progress=lambda done, total: bar.update(done),
+        )
+        return search.run(
+            methods.get(name),
+            table.space,
+            table,
+            task,
+            budget=budget,
+            seeds=seeds,
+            key=key,
+            config=method_config(name, generator),
+            hooks=hooks,
+        )
+
+
+def run(
+    config: ConfigDict,
+    table: Table,
+    task: Task,
+    *,
+    key: jax.Array,
+    workdir_path: str | os.PathLike[str],
+    generator: Generator | None,
+    interrupt: Interrupt | None = None,
+    progress: Progress | None = None,
+    strict_resume: bool = False,
+) -> dict[str, Any]:
+    """All methods of a config on one task; every method has the same seeds.
+
+    Writes ``ledger.jsonl``, the queries of seed 0 of the first method.
+
+    Returns:
+      ``search`` and ``best`` of ``results.json``.
+
+    Raises:
+      As ``run_method``.
+    """
+    folder = pathlib.Path(workdir_path)
+    found = {
+        name: run_method(
+            name,
+            table,
+            task,
+            budget=config.search.budget,
+            seeds=config.search.seeds,
+            key=key,
+            folder=folder / "checkpoints" / f"search-{name}",
+            generator=generator,
+            save_every=config.search.save_every,
+            interrupt=interrupt,
+            progress=progress,
+            label=f"search {name}",
+            strict_resume=strict_resume,
+        )
+        for name in settings.method_names(config)
+    }
+    main, *_ = found.values()
+    main.ledgers[0].write_jsonl(folder / "ledger.jsonl")
+    uniform = found.get("random")
+    row = main.summary() | {
+        "source": table.source,
+        "uniform_mean": uniform.summary()["mean"] if uniform else None,
+        "curves": {name: result.band() for name, result in found.items()},
+    }
+    return {"search": row, "best": best(main, _BEST)}
+
+
+def best(result: SearchResult, count: int) -> list[dict[str, Any]]:
+    """The best architectures over all seeds by search value, isomorphic ones once.
+
+    Returns:
+      Dicts of ``architecture, genotype, search_value, report_value, params,
+      flops``, the best first; in ties the lower genotype.
+    """
+    space, sign = result.ledgers[0].table.space, -1 if result.task.maximize else 1
+    entries = [entry for ledger in result.ledgers for entry in ledger.best(count)]
+    entries.sort(key=lambda entry: (sign * entry["search_value"], entry["genotype"]))
+    kinds = np.asarray(space.canonical(np.array([entry["genotype"] for entry in entries])))
+    distinct: dict[bytes, dict[str, Any]] = {}
+    for entry, kind in zip(entries, kinds, strict=True):
+        distinct.setdefault(kind.tobytes(), entry)
+    shown = []
+    for entry in list(distinct.values())[:count]:
+        genotype = np.array(entry["genotype"], np.int32)
+        shown.append(
+            {
+                "architecture": space.to_string(genotype),
+                **entry,
+                "params": float(space.params(genotype)),
+                "flops": float(space.flops(genotype)),
+            }
+        )
+    return shown

@@ -1,0 +1,122 @@
+"""What a config may hold: ranges of its fields, and the model that it describes."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+from ml_collections import ConfigDict
+
+from pnag_jax import methods
+from pnag_jax.errors import UsageError
+from pnag_jax.models.stage1 import Stage1
+from pnag_jax.spaces import Space
+from pnag_jax.training.parallel import STRATEGIES
+
+_INF = math.inf
+
+# Field, lowest and highest accepted value.
+_RANGES: tuple[tuple[str, float, float], ...] = (
+    ("seed", 0, 2**31 - 1),
+    ("data.count", 2, 10_000_000),
+    ("data.holdout", 0.001, 0.9),
+    ("model.channels", 1, 4096),
+    ("model.num_codes", 2, 65536),
+    ("model.width", 1, 65536),
+    ("model.num_layers", 0, 100),
+    ("model.hidden", 1, 65536),
+    ("model.scc_weight", 0, _INF),
+    ("model.partial_weight", 0, _INF),
+    ("model.commitment", 0, _INF),
+    ("model.ema_decay", 0, 1),
+    ("model.dead_below", 0, _INF),
+    ("train.epochs", 1, 1_000_000),
+    ("train.batch_size", 1, 1_000_000),
+    ("train.learning_rate", 1e-12, 10),
+    ("train.weight_decay", 0, _INF),
+    ("train.save_every_epochs", 1, 1_000_000),
+    ("counts.max_parents", 0, 8),
+    ("counts.min_gain", 0, _INF),
+    ("counts.min_count", 1, _INF),
+    ("counts.polish_steps", 0, 1_000_000),
+    ("generation.count", 1, 1_000_000),
+    ("generation.speed_batch", 1, 10_000_000),
+    ("search.budget", 1, _INF),
+    ("search.seeds", 1, 10_000),
+    ("search.save_every", 1, _INF),
+)
+
+
+def check(config: ConfigDict, space: Space) -> None:
+    """Refuses a config that cannot be run.
+
+    Raises:
+      UsageError: it is of another space, a field is out of its range, or the
+        model, the strategy or a method does not exist; the message names the
+        field, its value and the accepted ones.
+    """
+    if config.space != space.name:
+        raise UsageError(f"config.space = {config.space!r}; this program runs {space.name!r}")
+    for field, low, high in _RANGES:
+        value = config
+        for name in field.split("."):
+            value = value[name]
+        # Written so that NaN fails.
+        if not (low <= value <= high and math.isfinite(value)):
+            span = f"from {low:.10g} to {high:.10g}" if high < _INF else f"of at least {low:g}"
+            raise UsageError(f"config.{field} = {value}; accepted are numbers {span}")
+    if config.train.strategy not in STRATEGIES:
+        raise UsageError(
+            f"config.train.strategy = {config.train.strategy!r}; accepted are"
+            f" {', '.join(STRATEGIES)}"
+        )
+    model(config, space)
+    names = method_names(config)
+    for name in names:
+        methods.get(name)
+    if not names or len(set(names)) < len(names):
+        raise UsageError(
+            f"config.search.methods = {config.search.methods}; accepted are distinct ones of"
+            f" {', '.join(methods.names())}"
+        )
+
+
+def model(config: ConfigDict, space: Space) -> Stage1:
+    """The quantizer that the config describes.
+
+    Raises:
+      UsageError: a field is not accepted.
+    """
+    try:
+        quantizer = Stage1(space=space, **config.model)
+        # The schedule is read only here.
+        quantizer.scales  # noqa: B018
+    except ValueError as error:
+        raise UsageError(f"config.model: {error}") from error
+    return quantizer
+
+
+def check_batch(config: ConfigDict, trained_on: int) -> None:
+    """Refuses a batch that there are not enough architectures, or no devices, for.
+
+    Raises:
+      UsageError: naming both numbers.
+    """
+    batch, devices = config.train.batch_size, jax.local_device_count()
+    if batch > trained_on:
+        raise UsageError(
+            f"config.train.batch_size = {batch}; accepted are numbers from 1 to {trained_on}, the"
+            " architectures that are trained on"
+        )
+    if batch % devices:
+        raise UsageError(
+            f"config.train.batch_size = {batch}; accepted are multiples of the {devices} devices"
+        )
+
+
+def method_names(config: ConfigDict) -> tuple[str, ...]:
+    """The methods of a search; the first is the one that is reported.
+
+    An override of the tuple on the command line is one word: ``a,b`` means two.
+    """
+    return tuple(name for names in config.search.methods for name in names.split(","))

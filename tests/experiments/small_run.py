@@ -1,0 +1,110 @@
+"""Whole programs as processes, and one finished run that many tests read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+# The whole chain, as small as it goes.
+SMALL = (
+    "--config=configs/gnn.py:tiny",
+    "--config.data.count=800",
+    "--config.model.channels=4",
+    "--config.model.num_codes=8",
+    "--config.model.width=16",
+    "--config.model.hidden=16",
+    "--config.train.epochs=8",
+    "--config.train.batch_size=64",
+    "--config.train.save_every_epochs=1",
+    "--config.counts.max_parents=1",
+    "--config.counts.polish_steps=4",
+    "--config.generation.count=60",
+    "--config.generation.speed_batch=64",
+    "--config.search.budget=24",
+    "--config.search.save_every=4",
+)
+BUDGET, COUNT, EPOCHS = 24, 60, 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    """A process that ended."""
+
+    status: int
+    stderr: str
+
+    @property
+    def last(self) -> str:
+        return self.stderr.splitlines()[-1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Programs:
+    """Starts ``experiments.<space>``; all processes share what they compile."""
+
+    environment: dict[str, str]
+
+    def start(self, *arguments: Any, space: str = "gnn") -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", f"experiments.{space}", *map(str, arguments)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=self.environment,
+        )
+
+    def finish(self, *arguments: Any, space: str = "gnn") -> Ended:
+        process = self.start(*arguments, space=space)
+        try:
+            _, stderr = process.communicate(timeout=300)
+        finally:
+            process.kill()
+        assert "Traceback" not in stderr, stderr
+        return Ended(process.returncode, stderr)
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
+    removed = ("PNAG_BENCHMARK_DIR",)
+    kept = {name: value for name, value in os.environ.items() if name not in removed}
+    cache = {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    return Programs({**kept, **cache})
+
+
+@pytest.fixture(scope="session")
+def finished(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The workdir of a run that was never interrupted."""
+    workdir = tmp_path_factory.mktemp("finished") / "run"
+    ended = programs.finish(*SMALL, f"--workdir={workdir}")
+    assert ended.status == 0, ended.stderr
+    return workdir
+
+
+def without_timings(results: Any) -> Any:
+    """Results but for what the clock and the machine's load decide."""
+    if isinstance(results, dict):
+        dropped = ("seconds", "architectures_per_second")
+        return {
+            key: without_timings(value)
+            for key, value in results.items()
+            if not any(word in key for word in dropped)
+        }
+    return [without_timings(x) for x in results] if isinstance(results, list) else results
+
+
+def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]

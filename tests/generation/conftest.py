@@ -1,0 +1,81 @@
+"""One small trained generator a space, made once a session."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from pnag_jax import generation, spaces
+from pnag_jax.generation import folding
+from pnag_jax.generation.generator import Generator
+from pnag_jax.models.stage1 import Stage1
+
+# Architectures and epochs that suffice: about 300 steps of 128.
+TRAINING = {"gnn": (2000, 22), "macro": (1000, 40), "nb201": (2000, 22)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A generator, the split it was trained on, and itself before the polish."""
+
+    split: generation.Split
+    generator: Generator
+    unpolished: Generator
+
+
+@functools.cache
+def trained(name: str) -> Trained:
+    space = spaces.get(name)
+    count, epochs = TRAINING[name]
+    split = generation.split(jax.random.key(0), space, count=count)
+    model = Stage1(space=space, num_codes=32, schedule="geometric", width=32)
+    variables = generation.train_variables(
+        jax.random.key(1),
+        model,
+        split.train,
+        num_epochs=epochs,
+        batch_size=128,
+        learning_rate=1e-2,
+    )
+    generator = generation.build(
+        jax.random.key(2),
+        model,
+        variables,
+        split.train,
+        max_parents=2,
+        min_gain=0.05,
+        polish_steps=100,
+    )
+    decoder = folding.fold(model, variables)
+    return Trained(split, generator, dataclasses.replace(generator, decoder=decoder))
+
+
+@pytest.fixture(scope="session", params=spaces.names())
+def any_trained(request) -> Trained:
+    return trained(request.param)
+
+
+@pytest.fixture(scope="session")
+def nb201_trained() -> Trained:
+    return trained("nb201")
+
+
+@pytest.fixture(scope="session")
+def assert_frequencies():
+    """Pearson's test of counts against expected shares, at five sigma."""
+
+    def check(counts, shares) -> None:
+        counts, shares = np.ravel(counts).astype(float), np.ravel(shares).astype(float)
+        possible = shares > 0
+        assert counts[~possible].sum() == 0
+        expected = counts.sum() * shares[possible] / shares.sum()
+        assert expected.min() > 5, "too few samples for this test"
+        statistic = ((counts[possible] - expected) ** 2 / expected).sum()
+        freedom = max(possible.sum() - 1, 1)
+        assert statistic < freedom + 5 * np.sqrt(2 * freedom)
+
+    return check

@@ -1,0 +1,53 @@
+"""Shares of a sample by hand, and those of a trained generator."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+
+from pnag_jax import generation, spaces
+
+NB201 = spaces.get("nb201")
+VALID = [[3, 3, 3, 3, 3, 3], [1, 1, 1, 1, 1, 1], [0, 0, 0, 2, 0, 0]]
+INVALID = [0, 0, 0, 0, 0, 0]
+
+
+def test_describe_by_hand():
+    sample = np.array([*VALID, VALID[0], INVALID])
+    shares = generation.describe(NB201, sample, np.array([VALID[1], [4] * 6]))
+    # Four of five are valid, three of them distinct, two of these are new.
+    assert shares == {"validity": 4 / 5, "uniqueness": 3 / 4, "novelty": 2 / 3}
+
+
+def test_an_all_invalid_sample_has_no_other_shares():
+    shares = generation.describe(NB201, np.array([INVALID] * 3), np.array(VALID))
+    assert shares == {"validity": 0, "uniqueness": None, "novelty": None}
+
+
+def test_an_empty_sample_has_no_shares():
+    shares = generation.describe(NB201, np.zeros((0, 6), np.int32), np.array(VALID))
+    assert shares == {"validity": None, "uniqueness": None, "novelty": None}
+
+
+def test_everything_trained_on_is_nothing_new_whatever_its_dtype():
+    shares = generation.describe(NB201, np.array(VALID, np.int64), np.array(VALID, np.int16))
+    assert shares == {"validity": 1, "uniqueness": 1, "novelty": 0}
+    new = generation.describe(NB201, np.array(VALID), np.zeros((0, 6), np.int32))
+    assert new["novelty"] == 1
+
+
+@pytest.mark.parametrize("distinct", [False, True])
+def test_evaluation_of_a_generator(any_trained, distinct):
+    generator = any_trained.generator
+    result = generation.evaluate(jax.random.key(0), generator, count=500, distinct=distinct)
+    assert result["count"] == 500
+    assert result["sampling"] == ("without replacement" if distinct else "independent")
+    assert result["validity"] == 1
+    assert 0.9 < result["raw_validity"] <= 1
+    assert (result["uniqueness"] == 1) == distinct
+    assert 0.3 < result["novelty"] < 1
+    space = generator.model.space
+    assert result["training_share"] == len(any_trained.split.train) / space.size
+    valid = {"gnn": 26_206 / 59_049, "macro": 1.0, "nb201": 15_284 / 15_625}[space.name]
+    assert result["uniform"]["validity"] == pytest.approx(valid, abs=0.1)
