@@ -100,7 +100,7 @@ def _parse(argv: Sequence[str], config: str | None) -> Sequence[str]:
         raise UsageError(_unknown_field(argv, given) or f"{given}: {fault}") from error
     if flags.FLAGS["verbosity"].using_default_value:
         # Absl would choose INFO: libraries log a lot there.
-        flags.FLAGS.set_default("verbosity", logging.WARNING)
+        logging.set_verbosity(logging.WARNING)
     if "workdir" in flags.FLAGS and not flags.FLAGS["workdir"].value:
         raise UsageError("--workdir= is empty: give a folder")
     if len(rest) > 1:

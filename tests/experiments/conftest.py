@@ -1,3 +1,3 @@
 """Fixtures of the programs' tests."""
 
-from tests.experiments.small_run import finished, programs  # noqa: F401
+from tests.experiments.small_run import finished, programs, shared  # noqa: F401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
 import pathlib
@@ -74,23 +75,40 @@ class Programs:
 
 
 @pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A folder of all the workers of a parallel test run."""
+    own = tmp_path_factory.getbasetemp()
+    root = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder = root / "experiments"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def programs(shared: pathlib.Path) -> Programs:
     removed = ("PNAG_BENCHMARK_DIR",)
     kept = {name: value for name, value in os.environ.items() if name not in removed}
     cache = {
         "JAX_PLATFORMS": "cpu",
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
+        "JAX_COMPILATION_CACHE_DIR": str(shared / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     return Programs({**kept, **cache})
 
 
 @pytest.fixture(scope="session")
-def finished(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """The workdir of a run that was never interrupted."""
-    workdir = tmp_path_factory.mktemp("finished") / "run"
-    ended = programs.finish(*SMALL, f"--workdir={workdir}")
-    assert ended.status == 0, ended.stderr
+def finished(programs: Programs, shared: pathlib.Path) -> pathlib.Path:
+    """The workdir of a run that was never interrupted: of one worker for all.
+
+    Programs that lock it would get into each other's way: only one test starts
+    one there, the others take a copy.
+    """
+    workdir = shared / "finished"
+    with open(shared / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (workdir / "results.json").exists():
+            ended = programs.finish(*SMALL, f"--workdir={workdir}")
+            assert ended.status == 0, ended.stderr
     return workdir
 
 

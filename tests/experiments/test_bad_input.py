@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -119,7 +120,8 @@ def places(tmp_path_factory, finished) -> dict[str, pathlib.Path]:
     (folders["truncated"] / "nb201.npz").write_bytes(whole[: len(whole) // 2])
     (folders["page"] / "nb201.npz").write_text("<html><body>Too many requests</body></html>")
     (root / "file").write_text("")
-    return {**folders, "file": root / "file", "finished": finished, "fresh": root / "fresh"}
+    copy = shutil.copytree(finished, root / "finished")
+    return {**folders, "file": root / "file", "finished": copy, "fresh": root / "fresh"}
 
 
 @pytest.fixture(scope="session")
@@ -152,8 +154,8 @@ def test_one_clear_line_and_the_right_status(name, outcomes):
     assert part in lines[0]
 
 
-def test_refusals_change_nothing_in_a_finished_run(finished, programs, outcomes):
+def test_refusals_change_nothing_in_a_finished_run(places, programs, outcomes):
     assert outcomes
-    ended = programs.finish(*SMALL, f"--workdir={finished}", "--mode=report")
+    ended = programs.finish(*SMALL, f"--workdir={places['finished']}", "--mode=report")
     assert ended.status == 0
     assert ended.last.startswith("nothing left to do")

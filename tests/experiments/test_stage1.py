@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -44,20 +45,20 @@ def by_pmap(tmp_path_factory):
 
 
 def copied(folder, tmp_path):
-    import shutil
-
     return shutil.copytree(folder, tmp_path / "copy")
 
 
 def test_pmap_and_mesh_agree(by_pmap, tmp_path):
     _, first = by_pmap
     second = train(tmp_path, strategy="mesh")
-    same = jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-3),
-        first.variables.params,
-        second.variables.params,
-    )
-    assert len(jax.tree.leaves(first.variables.params)) > 5 and same is not None
+    # Not the parameters themselves: normalization takes away the effect of the
+    # encoder's last bias, whose steps are Adam's of pure rounding.
+    maps = [
+        stage1._measure(trained.variables, trained.data.held_out, model=trained.model)[1]
+        for trained in (first, second)
+    ]
+    np.testing.assert_allclose(maps[0], maps[1], atol=0.02)
+    assert float(np.std(maps[0])) > 0.5
     assert first.summary["loss"] == pytest.approx(second.summary["loss"], rel=1e-3)
 
 
@@ -94,12 +95,8 @@ def test_a_finished_training_is_read_not_repeated(by_pmap, monkeypatch):
 
 def test_the_generator_is_the_same_every_time(by_pmap):
     _, trained = by_pmap
-    drawn = [
-        np.asarray(
-            generate(jax.random.key(1), stage1.build(jax.random.key(0), config(), trained), 8)
-        )
-        for _ in range(2)
-    ]
+    built = [stage1.build(jax.random.key(0), config(), trained) for _ in range(2)]
+    drawn = [np.asarray(generate(jax.random.key(1), generator, 8)) for generator in built]
     np.testing.assert_array_equal(*drawn)
 
 
@@ -114,9 +111,7 @@ def test_another_key_or_config_is_refused(by_pmap):
 
 
 def test_a_batch_that_the_devices_do_not_divide_is_refused(tmp_path):
-    with pytest.raises(
-        UsageError, match="batch_size = 60; accepted are multiples of the 8 devices"
-    ):
+    with pytest.raises(UsageError, match="batch_size = 60; accepted are multiples of the 8"):
         train(tmp_path, config=config(batch_size=60))
     with pytest.raises(UsageError, match="batch_size = 400; accepted are numbers from 1 to 360"):
         train(tmp_path, config=config(batch_size=400))
