@@ -72,7 +72,7 @@ def test_kill_9_and_sigterm_then_a_rerun_equals_an_unbroken_run(start, tmp_path)
     finish(start(unbroken))
     rng = random.Random(time.time_ns())
     for line in (4, 12):
-        process = start(broken, "--pause=0.02")
+        process = start(broken, "--pause=0.2")
         wait_for_line(process, line)
         # A line comes before its epoch's save: the kill is in the save or soon after.
         time.sleep(rng.uniform(0.02, 0.25))
