@@ -54,7 +54,7 @@ def default(space: str) -> ConfigDict:
                 "max_parents": 3,
                 "min_gain": 0.01,
                 "min_count": 8,
-                "polish_steps": 300,
+                "polish_steps": 1000,
             },
             "generation": {
                 # Architectures that are judged and written to generated.jsonl.
@@ -87,7 +87,7 @@ def make_tiny(config: ConfigDict) -> ConfigDict:
     config.train.epochs = 6
     config.train.learning_rate = 5e-3
     config.counts.max_parents = 2
-    config.counts.polish_steps = 50
+    config.counts.polish_steps = 200
     config.generation.count = 200
     config.generation.speed_batch = 8192
     config.search.budget = 32

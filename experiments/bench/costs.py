@@ -15,11 +15,11 @@ from experiments.bench.machine import Peaks
 from pnag_jax.generation import Generator, counts
 from pnag_jax.generation.counts import CountModel
 
-# Integer operations of `counts.hashed_uniform`: two mixes of eight, and their
+# Integer operations of `counts.hashed_bits`: two mixes of eight, and their
 # combination with the sample's words.
 _HASH = 2 * 8 + 3
-# An index into a level of a context tree; the slot of a leaf and its bound.
-_STEP, _SLOT = 3, 6
+# An index into a level of a context tree; the word of a leaf and its choice.
+_STEP, _SLOT = 3, 10
 
 
 class Work(NamedTuple):
@@ -67,8 +67,8 @@ def of_generation(generator: Generator) -> dict[str, Any]:
     drawn, parents = positions_and_parents(model, generator.read)
     hidden, outputs = generator.decoder.kernel.shape
     rows = len(generator.read)
-    # Every level of a context, then start, length and value of the slot.
-    words = parents + 3 * drawn
+    # Every level of a context, then the leaf's word.
+    words = parents + drawn
     draw = parents * _STEP + drawn * (_HASH + _SLOT)
     decode = _decode_flops(generator)
     return {

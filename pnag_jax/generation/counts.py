@@ -4,7 +4,7 @@ Every code is drawn from the codes that the training architectures have in the
 same context, the context being the values of a few earlier codes.  Contexts
 seen too rarely are shortened (a context tree), so that no table needs
 smoothing.  Building it is one pass of sorting and counting; drawing is a walk
-through tables, one position after the other.
+through tables, one position after the other, and one word of an alias table.
 
 Letters: ``M`` architectures, ``D`` codes each, ``V`` values of a code, ``n``
 samples.
@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from pnag_jax.generation import context
+from pnag_jax.generation import alias, context
 
 
 class Tables(NamedTuple):
@@ -29,16 +29,19 @@ class Tables(NamedTuple):
     Few arrays make a cheap call, and offsets known beforehand cost nothing.
 
     Attributes:
-      children: int32.  From a node of a context tree and the value of the next
+      children: uint32.  From a node of a context tree and the value of the next
         parent to a node of the next level, at ``offset + node * V + value``; a
         context that is not continued stays itself.
-      start, length: int32, each leaf's slice of ``values``.
+      words: uint32, ``alias.words`` of every leaf.
+      start, length: int32, each leaf's slice of ``values``; these and the
+        following serve weighted counts.
       values: int32 ``[D M]``, the training codes of each position sorted by
         context.
       order: int32 ``[D M]``, the architecture that each of them is from.
     """
 
     children: jax.Array
+    words: jax.Array
     start: jax.Array
     length: jax.Array
     values: jax.Array
@@ -52,11 +55,15 @@ class Layout(NamedTuple):
       parents: earlier positions that make the context.
       children: offset of every level's table, one a parent.
       leaves: offset into ``start`` and ``length``.
+      words: offset into ``words``.
+      columns_bits: a leaf has ``2 ** columns_bits`` words.
     """
 
     parents: tuple[int, ...]
     children: tuple[int, ...]
     leaves: int
+    words: int
+    columns_bits: int
 
 
 @flax.struct.dataclass
@@ -96,7 +103,9 @@ def fit(
     codes = np.asarray(codes)
     chosen = context.choose_parents(codes, num_values, max_parents=max_parents, min_gain=min_gain)
     levels: list[np.ndarray] = []
+    words: list[np.ndarray] = []
     leaves: list[np.ndarray] = []
+    values: list[np.ndarray] = []
     orders: list[np.ndarray] = []
     layouts = []
     for position, parents in enumerate(chosen):
@@ -104,22 +113,42 @@ def fit(
         # lexsort's last key comes first; without parents any order will do.
         order = np.lexsort(contexts.T[::-1]) if parents else np.arange(len(codes))
         tree, slices = _context_tree(contexts[order], num_values, min_count)
+        sorted_values = codes[order, position]
+        leaf_words, columns_bits = alias.words(_counted(sorted_values, slices, num_values))
         offsets = np.cumsum([sum(x.size for x in levels), *(x.size for x in tree)])
         layouts.append(
-            Layout(parents, tuple(map(int, offsets[:-1])), sum(x.shape[1] for x in leaves))
+            Layout(
+                parents=parents,
+                children=tuple(map(int, offsets[:-1])),
+                leaves=sum(x.shape[1] for x in leaves),
+                words=sum(x.size for x in words),
+                columns_bits=columns_bits,
+            )
         )
         levels += [x.ravel() for x in tree]
+        words.append(leaf_words.ravel())
         leaves.append(slices + np.array([[position * len(codes)], [0]]))
+        values.append(sorted_values)
         orders.append(order)
     start, length = np.concatenate(leaves, axis=1)
     tables = Tables(
-        children=jnp.asarray(np.concatenate([np.zeros(0), *levels]), jnp.int32),
+        children=jnp.asarray(np.concatenate([np.zeros(0), *levels]), jnp.uint32),
+        words=jnp.asarray(np.concatenate(words)),
         start=jnp.asarray(start, jnp.int32),
         length=jnp.asarray(length, jnp.int32),
-        values=jnp.asarray(np.concatenate([codes[o, i] for i, o in enumerate(orders)]), jnp.int32),
+        values=jnp.asarray(np.concatenate(values), jnp.int32),
         order=jnp.asarray(np.concatenate(orders), jnp.int32),
     )
     return CountModel(tables, tuple(layouts), num_values, len(codes))
+
+
+def _counted(values: np.ndarray, slices: np.ndarray, num_values: int) -> np.ndarray:
+    """How often each value stands in each slice: ``[M], [2, leaves] -> [leaves, V]``."""
+    start, length = slices
+    leaf = np.repeat(np.arange(len(length)), length)
+    inside = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+    joint = leaf * num_values + values[np.repeat(start, length) + inside]
+    return np.bincount(joint, minlength=len(length) * num_values).reshape(-1, num_values)
 
 
 def _context_tree(
@@ -190,29 +219,36 @@ def draw(
     needed = sorted(ancestors(model, frozenset(range(total)) if wanted is None else wanted))
     seeds = jax.random.bits(key, (2, n), jnp.uint32)
 
+    bits = alias.value_bits(model.num_values)
+    units = None if weights is None else _as_units(weights)
+    # The codes drawn so far should stay in the caches.
+    compact = jnp.uint8 if bits <= 8 else jnp.uint16
+
     def draw_one(codes: jax.Array, where: _Place) -> tuple[jax.Array, None]:
-        node = jnp.zeros(n, jnp.int32)
+        node = jnp.zeros(n, jnp.uint32)
         for level in range(where.parents.shape[0]):
-            index = where.children[level] + node * model.num_values + codes[where.parents[level]]
+            value = codes[where.parents[level]].astype(jnp.uint32)
+            index = where.children[level] + node * jnp.uint32(model.num_values) + value
             inside = level < where.depth
             node = jnp.where(inside, _look_up(tables.children, jnp.where(inside, index, 0)), node)
-        start = _look_up(tables.start, where.leaves + node)
-        length = _look_up(tables.length, where.leaves + node)
-        u = hashed_uniform(seeds, where.position)
-        slot = start + (u * length).astype(jnp.int32)
-        if weights is not None:
+        random = hashed_bits(seeds, where.position)
+        column = alias.column(where.columns_bits, random)
+        word = _look_up(tables.words, where.words + (node << where.columns_bits) + column)
+        drawn = alias.choose(word, where.columns_bits, random, bits)
+        if units is not None:
             first = where.position * model.num_trained
             rows = jax.lax.dynamic_slice_in_dim(tables.order, first, model.num_trained)
-            weighted = _weighted_slot(weights[rows], start - first, length, u)
-            slot = jnp.where(weighted < 0, slot, first + weighted)
-        # u * length may round up to length itself.
-        drawn = _look_up(tables.values, jnp.minimum(slot, start + length - 1))
-        return codes.at[where.position].set(drawn), None
+            start = _look_up(tables.start, where.leaves + node)
+            length = _look_up(tables.length, where.leaves + node)
+            slot = _weighted_slot(units[rows], start - first, length, as_uniform(random))
+            value = _look_up(tables.values, first + jnp.maximum(slot, 0))
+            drawn = jnp.where(slot < 0, drawn, value.astype(jnp.uint32))
+        return codes.at[where.position].set(drawn.astype(compact)), None
 
     # A loop, not one copy of its body a position: those take minutes to compile.
-    start = jnp.zeros((total, n), jnp.int32)
+    start = jnp.zeros((total, n), compact)
     codes, _ = jax.lax.scan(draw_one, start, _places(model, needed))
-    return [codes[i] if i in set(needed) else None for i in range(total)]
+    return [codes[i].astype(jnp.int32) if i in set(needed) else None for i in range(total)]
 
 
 class _Place(NamedTuple):
@@ -223,6 +259,8 @@ class _Place(NamedTuple):
     parents: jax.Array
     children: jax.Array
     leaves: jax.Array
+    words: jax.Array
+    columns_bits: jax.Array
 
 
 def _places(model: CountModel, positions: list[int]) -> _Place:
@@ -232,32 +270,41 @@ def _places(model: CountModel, positions: list[int]) -> _Place:
 
     def padded(rows: list[tuple[int, ...]]) -> jax.Array:
         full = [row + (0,) * (most - len(row)) for row in rows]
-        return jnp.asarray(np.array(full, np.int32).reshape(len(rows), most))
+        return jnp.asarray(np.array(full, np.uint32).reshape(len(rows), most))
 
     return _Place(
         position=jnp.asarray(positions, jnp.int32),
         depth=jnp.asarray([len(layout.parents) for layout in layouts], jnp.int32),
         parents=padded([layout.parents for layout in layouts]),
         children=padded([layout.children for layout in layouts]),
-        leaves=jnp.asarray([layout.leaves for layout in layouts], jnp.int32),
+        leaves=jnp.asarray([layout.leaves for layout in layouts], jnp.uint32),
+        words=jnp.asarray([layout.words for layout in layouts], jnp.uint32),
+        columns_bits=jnp.asarray([layout.columns_bits for layout in layouts], jnp.uint32),
     )
 
 
+def _as_units(weights: jax.Array) -> jax.Array:
+    """Weights as whole numbers whose sum an int32 holds; only 0 becomes 0.
+
+    Sums of floats are rounded, and would now and then choose what weighs nothing.
+    """
+    room = np.float32(2**31 - 2 * len(weights) - 2**12)
+    share = weights / jnp.maximum(weights.sum(), jnp.finfo(weights.dtype).tiny)
+    units = jnp.maximum((share * room).astype(jnp.int32), 1)
+    return jnp.where(weights > 0, units, 0)
+
+
 def _weighted_slot(
-    weights: jax.Array, start: jax.Array, length: jax.Array, u: jax.Array
+    units: jax.Array, start: jax.Array, length: jax.Array, u: jax.Array
 ) -> jax.Array:
     """Inverts each slice's weighted distribution function: ``[n]``, -1 without weight."""
-    cumulative = jnp.concatenate([jnp.zeros(1, weights.dtype), jnp.cumsum(weights)])
-    low, high = cumulative[start], cumulative[start + length]
-    slot = jnp.searchsorted(cumulative, low + u * (high - low), side="right") - 1
-    inside = jnp.clip(slot.astype(jnp.int32), start, start + length - 1)
-    # Sums are rounded, so that the slot may be a neighbour that weighs nothing:
-    # then the nearest one before it that does, or else the slice's first.
-    index = jnp.arange(len(weights), dtype=jnp.int32)
-    before = jax.lax.cummax(jnp.where(weights > 0, index, -1))[inside]
-    after = jax.lax.cummin(jnp.where(weights > 0, index, len(weights)), reverse=True)[start]
-    exact = jnp.where(before >= start, before, after)
-    return jnp.where(after < start + length, exact, -1)
+    cumulative = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(units)])
+    low = cumulative[start]
+    total = cumulative[start + length] - low
+    # Rounded to float32, u * total may reach total itself.
+    chosen = low + jnp.minimum((u * total).astype(jnp.int32), total - 1)
+    slot = jnp.searchsorted(cumulative, chosen, side="right").astype(jnp.int32) - 1
+    return jnp.where(total > 0, slot, -1)
 
 
 def _look_up(table: jax.Array, index: jax.Array) -> jax.Array:
@@ -265,8 +312,8 @@ def _look_up(table: jax.Array, index: jax.Array) -> jax.Array:
     return table.at[index].get(mode="promise_in_bounds")
 
 
-def hashed_uniform(seeds: jax.Array, position: ArrayLike) -> jax.Array:
-    """Uniform numbers in [0, 1), one a sample, from two random words each.
+def hashed_bits(seeds: jax.Array, position: ArrayLike) -> jax.Array:
+    """Random words uint32 ``[n]``, one a sample, from two random words each.
 
     ``jax.random`` would need one word a code, and words bound the speed of
     generation on CPUs.  This mixes the sample's words with the position by
@@ -279,9 +326,13 @@ def hashed_uniform(seeds: jax.Array, position: ArrayLike) -> jax.Array:
     x = seeds[0] + (
         jnp.asarray(position, jnp.uint32) * jnp.uint32(0x9E3779B9) + jnp.uint32(0x7F4A7C15)
     )
-    x = _mix(_mix(x) ^ seeds[1])
+    return _mix(_mix(x) ^ seeds[1])
+
+
+def as_uniform(words: jax.Array) -> jax.Array:
+    """Random words as float32 in [0, 1)."""
     # 24 bits are what float32 holds exactly.
-    return (x >> 8).astype(jnp.float32) * jnp.float32(2**-24)
+    return (words >> 8).astype(jnp.float32) * jnp.float32(2**-24)
 
 
 def _mix(x: jax.Array) -> jax.Array:

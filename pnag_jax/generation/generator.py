@@ -24,7 +24,9 @@ from pnag_jax.models import stage1
 from pnag_jax.models.stage1 import Stage1, Variables
 
 # Samples that are drawn together: their rows stay in the caches of a CPU.
-_CHUNK = 8192
+_CHUNK = 32_768
+# The same for encoding, whose arrays are larger.
+_ENCODED = 128
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,7 +64,7 @@ def build(
     max_parents: int = 3,
     min_gain: float = 0.01,
     min_count: int = 8,
-    polish_steps: int = 300,
+    polish_steps: int = 1000,
 ) -> Generator:
     """Counts a training set with a trained quantizer and folds its decoder.
 
@@ -105,14 +107,39 @@ def build(
     return dataclasses.replace(generator, decoder=decoder)
 
 
+def encode(model: Stage1, variables: Variables, genotypes: jax.Array) -> jax.Array:
+    """Codes of architectures: ``[m, L] -> int32 [m, D]``."""
+
+    def chunk(genotypes: jax.Array) -> jax.Array:
+        return stage1.upper(stage1.encode(model, variables, genotypes).codes)
+
+    if len(genotypes) <= _ENCODED:
+        return chunk(genotypes)
+    padding = -len(genotypes) % _ENCODED
+    padded = jnp.pad(genotypes, ((0, padding), (0, 0)), mode="edge")
+    chunks = padded.reshape(-1, _ENCODED, genotypes.shape[1])
+    return jax.lax.map(chunk, chunks).reshape(len(padded), -1)[: len(genotypes)]
+
+
+_encode = jax.jit(encode, static_argnames="model")
+
+
 def encode_all(
-    model: Stage1, variables: Variables, genotypes: np.ndarray, *, batch: int = 1024
+    model: Stage1, variables: Variables, genotypes: np.ndarray, *, batch: int = 4096
 ) -> np.ndarray:
-    """Codes of any number of architectures: ``[M, L] -> int32 [M, D]``."""
-    encode = jax.jit(lambda v, g: stage1.upper(stage1.encode(model, v, g).codes))
+    """Codes of any number of architectures, on the host: ``[M, L] -> int32 [M, D]``.
+
+    Args:
+      model: static.
+      variables: trained.
+      genotypes: int ``[M, L]``.
+      batch: architectures that are on the device at a time.
+    """
+    batch = min(batch, -(-len(genotypes) // _ENCODED) * _ENCODED)
     padded = np.resize(genotypes, (-(-len(genotypes) // batch) * batch, genotypes.shape[1]))
     parts = [
-        np.asarray(encode(variables, padded[i : i + batch])) for i in range(0, len(padded), batch)
+        np.asarray(_encode(model, variables, padded[i : i + batch]))
+        for i in range(0, len(padded), batch)
     ]
     return np.concatenate(parts)[: len(genotypes)]
 
@@ -144,9 +171,8 @@ def _generate(
     if n <= _CHUNK:
         return chunk(key, n)
     keys = jax.random.split(key, -(-n // _CHUNK))
-    return jax.lax.map(lambda k: chunk(k, _CHUNK), keys).reshape(-1, model.space.genotype_length)[
-        :n
-    ]
+    chunks = jax.lax.map(lambda k: chunk(k, _CHUNK), keys)
+    return chunks.reshape(-1, model.space.genotype_length)[:n]
 
 
 def generate(

@@ -4,7 +4,8 @@ The decoder is trained on the codes of real architectures alone.  A count
 model also draws strings that no architecture has, and there its unconstrained
 argmax can be invalid.  Here it learns, on such strings, the answer of the
 space's constrained decode, and on real strings what it knew: no labels, no
-knowledge of the space beyond ``from_graph``.
+knowledge of the space beyond ``from_graph`` and ``is_valid``.  Few strings
+come out invalid; every step looks for them in a larger pool.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pnag_jax.generation.folding import FoldedDecoder
 from pnag_jax.spaces import Space
 
 
-@functools.partial(jax.jit, static_argnames=("space", "read", "num_steps", "batch"))
+@functools.partial(jax.jit, static_argnames=("space", "read", "num_steps", "batch", "pool"))
 def polish(
     key: jax.Array,
     decoder: FoldedDecoder,
@@ -32,52 +33,54 @@ def polish(
     codes: jax.Array,
     *,
     read: frozenset[int],
-    num_steps: int = 300,
+    num_steps: int = 1000,
     batch: int = 256,
+    pool: int = 2048,
     learning_rate: float = 3e-3,
 ) -> FoldedDecoder:
-    """The decoder with all but its rows fitted further.
+    """The decoder fitted further.
 
     Args:
       key: consumed.
       decoder: from ``folding.fold``.
       model: the count model whose samples it will decode.
-      space: gives the constrained decode.
+      space: gives validity and the constrained decode.
       genotypes: int32 ``[M, L]``, what the quantizer was trained on.
       codes: int32 ``[M, D]``, their codes.
       read: positions that the decoder reads.
       num_steps: Adam steps with a cosine schedule.
-      batch: generated strings a step, and as many real ones.
+      batch: generated strings that a step learns from, and as many real ones.
+      pool: generated strings among which a step looks for invalid ones.
       learning_rate: of the first step.
     """
     optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, num_steps))
+    positions = sorted(read)
 
-    def loss_of(trained: tuple[jax.Array, ...], rows: jax.Array, targets: jax.Array) -> jax.Array:
-        logits = _with(decoder, trained).head(rows, space)
-        return losses.graph_cross_entropy(*logits, *space.to_graph(targets))
+    def logits_of(decoder: FoldedDecoder, strings: jax.Array) -> tuple[jax.Array, jax.Array]:
+        by_position: list[jax.Array | None] = [None] * codes.shape[1]
+        for position, column in zip(positions, strings.T, strict=True):
+            by_position[position] = column
+        return decoder.logits(by_position, space)
+
+    def loss_of(decoder: FoldedDecoder, strings: jax.Array, targets: jax.Array) -> jax.Array:
+        return losses.graph_cross_entropy(*logits_of(decoder, strings), *space.to_graph(targets))
 
     def step(carry: tuple, index: jax.Array) -> tuple[tuple, None]:
-        trained, opt_state = carry
+        decoder, opt_state = carry
         key_draw, key_real = jax.random.split(jax.random.fold_in(key, index))
-        drawn = counts.draw(key_draw, model, batch, wanted=read)
+        codes_drawn = counts.draw(key_draw, model, max(pool, batch), wanted=read)
+        drawn = jnp.stack([code for i in positions if (code := codes_drawn[i]) is not None], 1)
+        logits = logits_of(decoder, drawn)
+        # The sort is stable: all invalid ones, then whichever were drawn first.
+        hardest = jnp.argsort(space.is_valid(space.free_decode(*logits)))[:batch]
+        answers = space.from_graph(*jax.tree.map(lambda x: x[hardest], logits))
         rows = jax.random.randint(key_real, (batch,), 0, genotypes.shape[0])
-        strings: list[jax.Array | None] = [
-            jnp.concatenate([code, codes[rows, i]]) if i in read and code is not None else None
-            for i, code in enumerate(drawn)
-        ]
-        summed = decoder.preactivation(strings)
-        answers = space.from_graph(*_with(decoder, trained).head(summed[:batch], space))
+        strings = jnp.concatenate([drawn[hardest], codes[rows][:, jnp.array(positions)]])
         targets = jnp.concatenate([answers, genotypes[rows]])
-        gradient = jax.grad(loss_of)(trained, summed, targets)
+        gradient = jax.grad(loss_of)(decoder, strings, targets)
         updates, opt_state = optimizer.update(gradient, opt_state)
-        return (optax.apply_updates(trained, updates), opt_state), None
+        return (optax.apply_updates(decoder, updates), opt_state), None
 
-    trained = (decoder.bias, decoder.kernel, decoder.offset)
-    start = (trained, optimizer.init(trained))
-    (trained, _), _ = jax.lax.scan(step, start, jnp.arange(num_steps))
-    return _with(decoder, trained)
-
-
-def _with(decoder: FoldedDecoder, trained: tuple[jax.Array, ...]) -> FoldedDecoder:
-    bias, kernel, offset = trained
-    return decoder._replace(bias=bias, kernel=kernel, offset=offset)
+    start = (decoder, optimizer.init(decoder))
+    (polished, _), _ = jax.lax.scan(step, start, jnp.arange(num_steps))
+    return polished

@@ -135,6 +135,10 @@ def test_without_any_weight_the_counts_are_plain(model):
     np.testing.assert_array_equal(stacked(plain), stacked(nothing))
 
 
+def draw_slot(weights, *where):
+    return counts._weighted_slot(counts._as_units(weights), *where)
+
+
 def test_rounded_sums_never_choose_what_weighs_nothing():
     # Weights of many magnitudes: a running float32 sum loses the small ones.
     generator = np.random.default_rng(0)
@@ -143,7 +147,7 @@ def test_rounded_sums_never_choose_what_weighs_nothing():
     start = jnp.asarray(generator.integers(0, 3990, 50_000), jnp.int32)
     length = jnp.asarray(generator.integers(1, 10, 50_000), jnp.int32)
     u = jnp.asarray(generator.choice([0.0, 0.5, 1 - 2.0**-24], 50_000), jnp.float32)
-    slot = np.asarray(jax.jit(counts._weighted_slot)(weights, start, length, u))
+    slot = np.asarray(jax.jit(draw_slot)(weights, start, length, u))
     window = np.asarray(start)[:, None] + np.arange(10)
     inside = np.arange(10) < np.asarray(length)[:, None]
     has_weight = ((np.asarray(weights)[np.minimum(window, 3999)] > 0) & inside).any(1)
@@ -165,7 +169,9 @@ def uniforms(request) -> np.ndarray:
         seeds = jax.random.bits(jax.random.key(0), (2, SAMPLES), jnp.uint32)
     else:  # the hardest ones: one word counts, the other stays
         seeds = jnp.stack([jnp.arange(SAMPLES), jnp.zeros(SAMPLES)]).astype(jnp.uint32)
-    numbers = jax.jit(lambda s: jnp.stack([counts.hashed_uniform(s, p) for p in range(POSITIONS)]))
+    numbers = jax.jit(
+        lambda s: counts.as_uniform(jnp.stack([counts.hashed_bits(s, p) for p in range(POSITIONS)]))
+    )
     return np.asarray(numbers(seeds))
 
 
@@ -194,8 +200,7 @@ def test_a_flipped_bit_of_a_seed_flips_half_the_bits():
     seeds = np.asarray(jax.random.bits(jax.random.key(0), (2, 2000), jnp.uint32))
 
     def bits(seeds):
-        numbers = np.asarray(counts.hashed_uniform(jnp.asarray(seeds), 3))
-        return (numbers * 2**24).astype(np.uint32)
+        return np.asarray(counts.hashed_bits(jnp.asarray(seeds), 3))
 
     before = bits(seeds)
     for word in range(2):
@@ -203,5 +208,5 @@ def test_a_flipped_bit_of_a_seed_flips_half_the_bits():
             flipped = seeds.copy()
             flipped[word] ^= np.uint32(1 << bit)
             changed = before ^ bits(flipped)
-            share = np.mean([(changed >> k) & 1 for k in range(24)], axis=1)
+            share = np.mean([(changed >> k) & 1 for k in range(32)], axis=1)
             assert np.abs(share - 0.5).max() < 0.08  # 7 sigma
