@@ -41,16 +41,16 @@ class Settings(base.Settings):
       pool: training architectures that are rated a round.
       focus: of the weights ``(focus + rank) ** -2``: about as many of the
         pool's best have most of the weight.
+      floor: share of the weight that all training architectures have alike.
       candidates: architectures generated a round.
-      guided: share of them that are drawn from weighted counts.
     """
 
     batch: int = base.setting(4, 1)
     initial: int = base.setting(8, 1)
     pool: int = base.setting(2048, 1)
     focus: float = base.setting(16.0, 1.0)
-    candidates: int = base.setting(512, 2)
-    guided: float = base.setting(0.75, 0.0, 1.0)
+    floor: float = base.setting(0.25, 0.0, 1.0)
+    candidates: int = base.setting(512, 1)
 
 
 @flax.struct.dataclass
@@ -114,33 +114,17 @@ def fit(state: State) -> gp.Posterior:
     return gp.fit(code_distance.squared(by, state.codes, state.codes), targets, measured)
 
 
-def pool_weights(key: jax.Array, state: State, posterior: gp.Posterior) -> jax.Array:
-    """Weights of the training architectures, 0 outside of this round's pool: ``[M]``."""
+def weights(key: jax.Array, state: State, posterior: gp.Posterior) -> jax.Array:
+    """What each training architecture counts this round, 1 in all: ``[M]``."""
     generator, settings = state.generator, state.settings
     by = code_distance.measure(generator)
     codes = jnp.asarray(_canonical_codes(generator))
-    size = min(settings.pool, len(codes))
-    rows = jax.random.permutation(key, len(codes))[:size]
+    rows = jax.random.permutation(key, len(codes))[: settings.pool]
     prediction = gp.predict(posterior, code_distance.squared(by, codes[rows], state.codes))
     value = gp.expected_improvement(posterior, prediction)
-    rank = jnp.argsort(jnp.argsort(-value))
-    return jnp.zeros(len(codes)).at[rows].set((settings.focus + rank) ** -2.0)
-
-
-def generate(key: jax.Array, state: State, weights: jax.Array) -> jax.Array:
-    """Candidates, from weighted counts and from plain ones: ``[candidates, L]``."""
-    settings, generator = state.settings, state.generator
-    key_guided, key_free = jax.random.split(key)
-    guided = round(settings.guided * settings.candidates)
-    parts = [
-        generation.generate(k, generator, n, weights=w)
-        for k, n, w in (
-            (key_guided, guided, weights),
-            (key_free, settings.candidates - guided, None),
-        )
-        if n
-    ]
-    return jnp.concatenate(parts)
+    steep = (settings.focus + jnp.argsort(jnp.argsort(-value))) ** -2.0
+    pooled = jnp.zeros(len(codes)).at[rows].set(steep / steep.sum())
+    return (1 - settings.floor) * pooled + settings.floor / len(codes)
 
 
 def ask(state: State, n: int) -> tuple[jax.Array, State]:
@@ -148,7 +132,9 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
     archive, settings, generator = state.archive, state.settings, state.generator
     key, key_pool, key_draw, key_uniform = jax.random.split(state.key, 4)
     posterior = fit(state)
-    candidates = generate(key_draw, state, pool_weights(key_pool, state, posterior))
+    candidates = generation.generate(
+        key_draw, generator, settings.candidates, weights=weights(key_pool, state, posterior)
+    )
     canonical = archive.space.canonical(candidates)
     codes = _encode(generator, canonical)
     by = code_distance.measure(generator)

@@ -165,21 +165,8 @@ def _std(curves: np.ndarray) -> np.ndarray:
 
 def _first_meeting(ledger: QueryLedger, report_optimum: float) -> float:
     """Number of the first query of an architecture with that report value."""
-    reports = report_values(ledger)
-    return float(next(iter(np.flatnonzero(reports == report_optimum) + 1), np.inf))
-
-
-def report_values(ledger: QueryLedger) -> np.ndarray:
-    """Report values of a ledger's queries in their order: float32 ``[used]``."""
-    table, entries = ledger.table, ledger.entries
-    if not entries:
-        return np.zeros(0, np.float32)
-    genotypes = np.stack([entry.genotype for entry in entries])
-    rows = table.rows(genotypes)
-    if (absent := rows < 0).any():
-        # As the ledger does: an isomorphic row stands for one that is not there.
-        rows[absent] = table.class_rows(np.asarray(table.space.canonical(genotypes[absent])))
-    return table.column(ledger.task.report_column)[rows]
+    met = np.flatnonzero(ledger.report_values() == report_optimum)
+    return float(met[0] + 1) if len(met) else np.inf
 
 
 def _plain(value: Any) -> Any:

@@ -73,7 +73,10 @@ class GraphEncoder(nn.Module):
         source = nn.Dense(self.width, name="pair_source")(h)[:, :, None]
         target = nn.Dense(self.width, use_bias=False, name="pair_target")(h)[:, None]
         link = nn.Dense(self.width, use_bias=False, name="pair_edge")(adjacency[..., None])
-        pair = nn.Dense(self.channels, name="pair_out")(nn.gelu(source + target + link))
+        # Whatever is constant is centred away afterwards: no bias.
+        pair = nn.Dense(self.channels, use_bias=False, name="pair_out")(
+            nn.gelu(source + target + link)
+        )
         upper = jnp.triu(jnp.ones((num_nodes, num_nodes), bool))[..., None]
         return jnp.where(upper, pair, jnp.swapaxes(pair, 1, 2))
 

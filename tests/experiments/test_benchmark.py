@@ -87,7 +87,7 @@ def test_every_measurement_has_times_rates_and_a_share(measured):
 def test_draws_are_counted_from_the_contexts(generator):
     # 0 and 1 are free, 2 follows from 0, 3 from 0 and 2, 4 is free.
     contexts = [(), (), (0,), (0, 2), ()]
-    layouts = tuple(counts.Layout(parents, parents, 0) for parents in contexts)
+    layouts = tuple(counts.Layout(parents, parents, 0, 0, 0) for parents in contexts)
     model = generator.counts.replace(layouts=layouts)
     assert costs.positions_and_parents(model, frozenset({4})) == (1, 0)
     assert costs.positions_and_parents(model, frozenset({2})) == (2, 1)
@@ -97,7 +97,7 @@ def test_draws_are_counted_from_the_contexts(generator):
 def test_an_architecture_is_counted_from_the_tables(generator):
     counted = costs.of_generation(generator)
     assert counted["parents"] > 0 and counted["hidden"] == 16
-    assert counted["words"] == counted["parents"] + 3 * counted["positions"]
+    assert counted["words"] == counted["parents"] + counted["positions"]
     assert counted["rows"] == len(generator.read)
     assert counted["bytes_read"] == 4 * (counted["words"] + 16 * counted["rows"])
     assert counted["bytes_written"] == 4 * 5  # five genes
