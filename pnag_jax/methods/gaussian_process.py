@@ -67,8 +67,9 @@ def normal_scores(values: jax.Array, measured: jax.Array) -> jax.Array:
 
     Equal values share their mean rank.
 
-    >>> normal_scores(jnp.array([3.0, 9.0, 0.0]), jnp.array([True, True, False])).round(2).tolist()
-    [-0.6700000166893005, 0.6700000166893005, 0.0]
+    >>> scores = normal_scores(jnp.array([3.0, 9.0, 0.0]), jnp.array([True, True, False]))
+    >>> [round(float(score), 2) for score in scores]
+    [-0.67, 0.67, 0.0]
     """
     count = jnp.maximum(measured.sum(), 1)
     values = jnp.where(measured, values, -jnp.inf)
