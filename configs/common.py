@@ -54,7 +54,7 @@ def default(space: str) -> ConfigDict:
                 "max_parents": 3,
                 "min_gain": 0.01,
                 "min_count": 8,
-                "polish_steps": 1000,
+                "polish_steps": 2000,
             },
             "generation": {
                 # Architectures that are judged and written to generated.jsonl.

@@ -64,7 +64,7 @@ def build(
     max_parents: int = 3,
     min_gain: float = 0.01,
     min_count: int = 8,
-    polish_steps: int = 1000,
+    polish_steps: int = 2000,
 ) -> Generator:
     """Counts a training set with a trained quantizer and folds its decoder.
 

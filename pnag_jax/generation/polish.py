@@ -33,7 +33,7 @@ def polish(
     codes: jax.Array,
     *,
     read: frozenset[int],
-    num_steps: int = 1000,
+    num_steps: int = 2000,
     batch: int = 256,
     pool: int = 2048,
     learning_rate: float = 3e-3,
