@@ -139,7 +139,6 @@ def train(
         steps_per_epoch=steps,
         strategy=strategy,
     )
-    create = jax.jit(functools.partial(stage1_step.create_state, model=model, optimizer=optimizer))
     watched = data.held_out[:_CHUNK]
 
     def on_epoch(step: int, placed: Any) -> dict[str, float]:
@@ -150,7 +149,7 @@ def train(
     with metrics.MetricsWriter(folder) as writer:
         state = loop.fit(
             epoch,
-            create(key_init),
+            stage1_step.create_state(key_init, model, optimizer),
             jnp.asarray(data.train, jnp.int32),
             key=key_epochs,
             num_epochs=config.train.epochs,

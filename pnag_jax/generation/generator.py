@@ -40,6 +40,8 @@ class Generator:
       decoder: the folded decoder.
       genotypes: int32 ``[M, L]``, what was counted.
       codes: int32 ``[M, D]``, their codes.
+      canonical_codes: int32 ``[M, D]``, the codes of their canonical forms, in
+        which isomorphic architectures are one.
     """
 
     model: Stage1
@@ -48,6 +50,7 @@ class Generator:
     decoder: FoldedDecoder
     genotypes: np.ndarray
     codes: np.ndarray
+    canonical_codes: np.ndarray
 
     @functools.cached_property
     def read(self) -> frozenset[int]:
@@ -77,6 +80,7 @@ def build(
       polish_steps: see ``polish.polish``; 0 leaves the decoder as trained.
     """
     codes = encode_all(model, variables, genotypes)
+    canonical = np.asarray(jax.jit(model.space.canonical)(genotypes))
     count_model = counts.fit(
         codes,
         model.num_codes,
@@ -91,6 +95,7 @@ def build(
         folding.fold(model, variables),
         np.asarray(genotypes, np.int32),
         codes,
+        encode_all(model, variables, canonical),
     )
     if not polish_steps:
         return generator
@@ -107,6 +112,7 @@ def build(
     return dataclasses.replace(generator, decoder=decoder)
 
 
+@functools.partial(jax.jit, static_argnames="model")
 def encode(model: Stage1, variables: Variables, genotypes: jax.Array) -> jax.Array:
     """Codes of architectures: ``[m, L] -> int32 [m, D]``."""
 
@@ -119,9 +125,6 @@ def encode(model: Stage1, variables: Variables, genotypes: jax.Array) -> jax.Arr
     padded = jnp.pad(genotypes, ((0, padding), (0, 0)), mode="edge")
     chunks = padded.reshape(-1, _ENCODED, genotypes.shape[1])
     return jax.lax.map(chunk, chunks).reshape(len(padded), -1)[: len(genotypes)]
-
-
-_encode = jax.jit(encode, static_argnames="model")
 
 
 def encode_all(
@@ -138,7 +141,7 @@ def encode_all(
     batch = min(batch, -(-len(genotypes) // _ENCODED) * _ENCODED)
     padded = np.resize(genotypes, (-(-len(genotypes) // batch) * batch, genotypes.shape[1]))
     parts = [
-        np.asarray(_encode(model, variables, padded[i : i + batch]))
+        np.asarray(encode(model, variables, padded[i : i + batch]))
         for i in range(0, len(padded), batch)
     ]
     return np.concatenate(parts)[: len(genotypes)]

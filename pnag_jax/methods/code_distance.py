@@ -11,8 +11,8 @@ Letters: ``D`` codes of ``V`` values, ``m`` and ``C`` architectures.
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,8 +26,9 @@ _SAMPLE = 2048
 _CHUNK = 256
 
 
-class Measure(NamedTuple):
-    """What is compared, and how much it counts; arrays of the host, static.
+@flax.struct.dataclass
+class Measure:
+    """What is compared, and how much it counts.
 
     Attributes:
       positions: int ``[D']`` whose codes are compared.
@@ -41,7 +42,7 @@ class Measure(NamedTuple):
     weights: np.ndarray
     counted: np.ndarray
     count_weight: float
-    num_values: int
+    num_values: int = flax.struct.field(pytree_node=False)
 
 
 @functools.cache
@@ -88,6 +89,7 @@ def histograms(by: Measure, codes: jax.Array) -> jax.Array:
     return (counted[:, :, None] == values).sum(axis=1).astype(jnp.float32)
 
 
+@jax.jit
 def squared(by: Measure, left: jax.Array, right: jax.Array) -> jax.Array:
     """Squared distances: ``[m, D], [C, D] -> [m, C]``."""
     weights = jnp.asarray(by.weights)

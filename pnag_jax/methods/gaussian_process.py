@@ -62,6 +62,7 @@ class Prediction(NamedTuple):
     explained: jax.Array
 
 
+@jax.jit
 def normal_scores(values: jax.Array, measured: jax.Array) -> jax.Array:
     """Standard normal quantiles of the values' ranks, 0 in empty slots: ``[C]``.
 
@@ -85,6 +86,7 @@ def matern(squared: jax.Array, length: jax.Array) -> jax.Array:
     return (1 + r) * jnp.exp(-r)
 
 
+@jax.jit
 def fit(squared: jax.Array, targets: jax.Array, measured: jax.Array) -> Posterior:
     """The process of highest marginal likelihood on the grid.
 
@@ -122,6 +124,7 @@ def fit(squared: jax.Array, targets: jax.Array, measured: jax.Array) -> Posterio
     return posterior
 
 
+@jax.jit
 def predict(posterior: Posterior, squared: jax.Array) -> Prediction:
     """The values at candidates, from their distances to the slots: ``[m, C]``."""
     cross = jnp.where(posterior.measured, matern(squared, posterior.length), 0.0)
@@ -130,6 +133,7 @@ def predict(posterior: Posterior, squared: jax.Array) -> Prediction:
     return Prediction(mean, 1.0 - (explained**2).sum(axis=0), explained)
 
 
+@jax.jit
 def expected_improvement(posterior: Posterior, prediction: Prediction) -> jax.Array:
     """How much each candidate is expected to exceed the best target: ``[m]``."""
     variance = posterior.variance * jnp.maximum(prediction.variance, _LEAST_VARIANCE)

@@ -21,7 +21,6 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.custom_batching import sequential_vmap
 
 from pnag_jax import generation
@@ -89,14 +88,6 @@ def init(key: jax.Array, space: Space, config: base.Config | None = None) -> Sta
     )
 
 
-@functools.cache
-def _canonical_codes(generator: Generator) -> np.ndarray:
-    """Codes of the training architectures' canonical forms: ``[M, D]``."""
-    with jax.ensure_compile_time_eval():  # asked for while `ask` is traced
-        canonical = np.asarray(jax.jit(generator.model.space.canonical)(generator.genotypes))
-        return generation.encode_all(generator.model, generator.variables, canonical)
-
-
 def _encode(generator: Generator, canonical: jax.Array) -> jax.Array:
     # One search after the other: all of them at once would not fit the caches.
     @sequential_vmap
@@ -118,7 +109,7 @@ def weights(key: jax.Array, state: State, posterior: gp.Posterior) -> jax.Array:
     """What each training architecture counts this round, 1 in all: ``[M]``."""
     generator, settings = state.generator, state.settings
     by = code_distance.measure(generator)
-    codes = jnp.asarray(_canonical_codes(generator))
+    codes = jnp.asarray(generator.canonical_codes)
     rows = jax.random.permutation(key, len(codes))[: settings.pool]
     prediction = gp.predict(posterior, code_distance.squared(by, codes[rows], state.codes))
     value = gp.expected_improvement(posterior, prediction)

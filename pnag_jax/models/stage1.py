@@ -160,6 +160,7 @@ class Moments(NamedTuple):
     square: jax.Array
 
 
+@functools.partial(jax.jit, static_argnames="model")
 def init(key: jax.Array, model: Stage1) -> Variables:
     """Fresh variables.  The key is consumed."""
     space = model.space

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -25,6 +26,7 @@ def make_optimizer(
     return optax.adamw(schedule, weight_decay=weight_decay)
 
 
+@functools.partial(jax.jit, static_argnames=("model", "optimizer"))
 def create_state(
     key: jax.Array, model: Stage1, optimizer: optax.GradientTransformation
 ) -> TrainState:

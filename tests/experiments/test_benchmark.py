@@ -32,13 +32,13 @@ def generator() -> Generator:
     space = spaces.get("gnn")
     model = stage1.Stage1(space=space, channels=4, num_codes=16, width=16, hidden=16)
     genotypes = np.asarray(space.sample(jax.random.key(0), 200))
-    variables = jax.jit(stage1.init, static_argnums=1)(jax.random.key(1), model)
+    variables = stage1.init(jax.random.key(1), model)
     # Codes that repeat earlier ones, as fine codes do: they get parents.
     positions = len(stage1.upper_positions(model.scales))
     codes = np.resize(genotypes.T, (positions, len(genotypes))).T % model.num_codes
     counted = counts.fit(codes, model.num_codes, max_parents=1)
     decoder = folding.fold(model, variables)
-    return Generator(model, variables, counted, decoder, genotypes, codes)
+    return Generator(model, variables, counted, decoder, genotypes, codes, codes)
 
 
 @pytest.fixture(scope="module")

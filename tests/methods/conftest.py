@@ -57,7 +57,7 @@ def quick_generator(space: spaces.Space) -> generation.Generator:
         space=space, channels=4, num_codes=16, width=16, hidden=16, schedule="geometric"
     )
     genotypes = np.asarray(space.sample(jax.random.key(0), 600))
-    variables = jax.jit(lambda key: stage1.init(key, model))(jax.random.key(1))
+    variables = stage1.init(jax.random.key(1), model)
     return generation.build(
         jax.random.key(2), model, variables, genotypes, max_parents=1, polish_steps=0
     )
