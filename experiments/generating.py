@@ -28,6 +28,7 @@ _BATCH_CALLS = 7
 def run(
     config: ConfigDict,
     generator: Generator,
+    held_out: np.ndarray,
     *,
     key: jax.Array,
     workdir_path: str | os.PathLike[str],
@@ -37,6 +38,7 @@ def run(
     Args:
       config: of a space.
       generator: trained.
+      held_out: int ``[m, L]``, what it was not trained on.
       key: consumed.
       workdir_path: the folder of the run.
 
@@ -58,6 +60,7 @@ def run(
     lines = "".join(json.dumps(sample) + "\n" for sample in samples)
     files.write_text(pathlib.Path(workdir_path) / GENERATED, lines)
     return {
+        "held_out_reconstruction": generation.reconstruction(generator, held_out),
         **judged,
         **speeds(generator, config.generation.speed_batch),
         "path": [

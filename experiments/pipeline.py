@@ -194,14 +194,16 @@ class _Run:
         generate, search = self._generate_phase(), self._search_phase()
         if "train" in self._wanted:
             if not trained:
-                self._generator  # noqa: B018
+                self._trained  # noqa: B018
             self._done("training")
         if generate is not None:
             if generate.result is None:
+                generator, training = self._trained
                 generate.finish(
                     generating.run(
                         self._config,
-                        self._generator,
+                        generator,
+                        training.data.held_out,
                         key=self._key_generate,
                         workdir_path=self._folder.path,
                     )
@@ -230,9 +232,9 @@ class _Run:
         return Phase(self._folder.path, "search", inputs)
 
     @functools.cached_property
-    def _generator(self) -> Generator:
+    def _trained(self) -> tuple[Generator, stage1.Trained]:
         """Trains what is missing; restored and counted again otherwise."""
-        generator, _ = stage1.train_generator(
+        return stage1.train_generator(
             self._config,
             spaces.get(self._config.space),
             workdir_path=self._folder.path,
@@ -242,7 +244,6 @@ class _Run:
             progress=self._progress,
             strict_resume=self._strict,
         )
-        return generator
 
     def _search(self, table: Table, task: Task) -> dict[str, Any]:
         generative = set(searching.GENERATIVE) & set(settings.method_names(self._config))
@@ -253,7 +254,7 @@ class _Run:
             task,
             key=self._key_search,
             workdir_path=self._folder.path,
-            generator=self._generator if generative else None,
+            generator=self._trained[0] if generative else None,
             interrupt=self._interrupt,
             progress=self._progress,
             strict_resume=self._strict,
@@ -276,7 +277,8 @@ def _summary(name: str, found: dict[str, Any]) -> str:
         )
     if name == "generation":
         return (
-            f"{found['count']} architectures, {found['raw_validity']:.2%} valid before repair and"
+            f"{found['held_out_reconstruction']:.2%} of the held-out architectures come back;"
+            f" {found['count']} architectures, {found['raw_validity']:.2%} valid before repair and"
             f" {found['validity']:.2%} after, {found['seconds_one'] * 1e3:.3f} ms for one,"
             f" {found['architectures_per_second']:,.0f} a second"
         )

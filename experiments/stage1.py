@@ -60,7 +60,7 @@ def train_generator(
     interrupt: Interrupt | None = None,
     progress: Progress | None = None,
     strict_resume: bool = False,
-) -> tuple[Generator, dict[str, Any]]:
+) -> tuple[Generator, Trained]:
     """A trained generator; trains only what is not trained yet.
 
     Args:
@@ -74,7 +74,7 @@ def train_generator(
       strict_resume: refuse a damaged newest checkpoint.
 
     Returns:
-      The generator, and the ``training`` part of ``results.json``.
+      The generator, and what its training left.
 
     Raises:
       UsageError: a config field that is not accepted, or another config or
@@ -94,7 +94,7 @@ def train_generator(
         progress=progress,
         strict_resume=strict_resume,
     )
-    return build(key_build, config, trained), trained.summary
+    return build(key_build, config, trained), trained
 
 
 def build(key: jax.Array, config: ConfigDict, trained: Trained) -> Generator:

@@ -79,7 +79,7 @@ def restore(space: Space, workdir: str | os.PathLike[str]) -> tuple[Generator, d
         settings.check(config, space)
         # As the run itself derives it.
         key_train, *_ = jax.random.split(jax.random.key(config.seed), 3)
-        generator, summary = stage1.train_generator(
+        generator, trained = stage1.train_generator(
             config,
             space,
             workdir_path=folder.path,
@@ -87,5 +87,5 @@ def restore(space: Space, workdir: str | os.PathLike[str]) -> tuple[Generator, d
             strategy=config.train.strategy,
         )
     source = {"space": space.name, "workdir": str(workdir), "epochs": config.train.epochs}
-    say(f"generator: {summary['steps']} steps, of {folder.path}")
+    say(f"generator: {trained.summary['steps']} steps, of {folder.path}")
     return generator, source

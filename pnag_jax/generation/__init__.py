@@ -1,7 +1,7 @@
 """Generation of architectures: without a network from tables of counts."""
 
 from pnag_jax.generation.dataset import Split, split
-from pnag_jax.generation.evaluation import describe, evaluate
+from pnag_jax.generation.evaluation import describe, evaluate, reconstruction
 from pnag_jax.generation.generator import (
     Generator,
     Step,
@@ -30,6 +30,7 @@ __all__ = [
     "generate",
     "generate_distinct",
     "path",
+    "reconstruction",
     "split",
     "train",
     "train_variables",

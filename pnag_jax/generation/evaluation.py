@@ -41,6 +41,20 @@ def describe(space: Space, genotypes: ArrayLike, trained: ArrayLike) -> dict[str
     }
 
 
+def reconstruction(generator: Generator, genotypes: np.ndarray) -> float:
+    """Share of architectures that come back exactly from their codes.
+
+    Decoded as samples are: by the folded tables and the constrained decode.
+
+    Args:
+      generator: from ``generator.build``.
+      genotypes: int ``[m, L]``, valid.
+    """
+    codes = generators.encode_all(generator.model, generator.variables, genotypes)
+    decoded = generators.decode_codes(generator, codes)
+    return float((np.asarray(decoded) == genotypes).all(axis=-1).mean())
+
+
 def evaluate(
     key: jax.Array, generator: Generator, *, count: int = 1000, distinct: bool = False
 ) -> dict[str, Any]:

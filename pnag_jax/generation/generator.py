@@ -16,6 +16,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from pnag_jax.generation import counts, folding, polish
 from pnag_jax.generation.counts import CountModel
@@ -216,8 +217,9 @@ def draw_codes(
     return jnp.stack([code for code in drawn if code is not None], axis=-1)
 
 
-def decode_codes(generator: Generator, codes: jax.Array) -> jax.Array:
+def decode_codes(generator: Generator, codes: ArrayLike) -> jax.Array:
     """The valid genotypes of code strings: ``[n, D] -> int32 [n, L]``."""
+    codes = jnp.asarray(codes)
     seen = [codes[:, i] if i in generator.read else None for i in range(codes.shape[1])]
     logits = generator.decoder.logits(seen, generator.model.space)
     return generator.model.space.from_graph(*logits)

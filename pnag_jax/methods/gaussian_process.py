@@ -21,7 +21,10 @@ import numpy as np
 
 # Distances are expected to be 1 on average over the space.
 LENGTHS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 4.0)
-NOISES = (0.003, 0.02, 0.1, 0.3)
+# Ranks of scores that training reaches by chance are never without noise.
+NOISES = (0.02, 0.1, 0.3)
+# How many times too small a standard deviation may be thought to be.
+DOUBTS = (1.0, 2.0, 4.0, 8.0)
 _LEAST_VARIANCE = 1e-9
 
 
@@ -141,6 +144,35 @@ def expected_improvement(posterior: Posterior, prediction: Prediction) -> jax.Ar
     z = (prediction.mean - posterior.best) / deviation
     density = jnp.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
     return deviation * (z * jax.scipy.special.ndtr(z) + density)
+
+
+@jax.jit
+def doubt(
+    posterior: Posterior, prediction: Prediction, allowed: jax.Array, least: jax.Array | float
+) -> Posterior:
+    """The process, less sure of itself where it expects nothing more.
+
+    A search that stays beside the optimum measures one neighbourhood until the
+    process is certain of all others.  Its standard deviation is multiplied by
+    the first of ``DOUBTS`` with which some candidate promises ``least``.
+
+    Args:
+      posterior: from ``fit``.
+      prediction: of the candidates.
+      allowed: bool ``[m]``.
+      least: expected improvement, in units of the targets.
+    """
+
+    def by(factor: jax.Array | float) -> Posterior:
+        return posterior._replace(variance=posterior.variance * factor**2)
+
+    def promises(factor: float) -> jax.Array:
+        value = expected_improvement(by(factor), prediction)
+        return jnp.where(allowed, value, 0.0).max() >= least
+
+    # The last one is taken whatever it promises.
+    enough = jnp.array([promises(factor) for factor in DOUBTS[:-1]] + [True])
+    return by(jnp.array(DOUBTS)[jnp.argmax(enough)])
 
 
 def choose(

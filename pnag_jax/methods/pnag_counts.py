@@ -42,6 +42,8 @@ class Settings(base.Settings):
         pool's best have most of the weight.
       floor: share of the weight that all training architectures have alike.
       candidates: architectures generated a round.
+      least: expected improvement, in standard deviations of the ranks, under
+        which the process is doubted.
     """
 
     batch: int = base.setting(4, 1)
@@ -50,6 +52,7 @@ class Settings(base.Settings):
     focus: float = base.setting(16.0, 1.0)
     floor: float = base.setting(0.25, 0.0, 1.0)
     candidates: int = base.setting(512, 1)
+    least: float = base.setting(0.03, 0.0)
 
 
 @flax.struct.dataclass
@@ -129,11 +132,13 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
     canonical = archive.space.canonical(candidates)
     codes = _encode(generator, canonical)
     by = code_distance.measure(generator)
+    prediction = gp.predict(posterior, code_distance.squared(by, codes, state.codes))
+    new = ~archive.contains(canonical)
     chosen = gp.choose(
-        posterior,
-        gp.predict(posterior, code_distance.squared(by, codes, state.codes)),
+        gp.doubt(posterior, prediction, new, settings.least),
+        prediction,
         lambda index: code_distance.squared(by, codes, codes[index][None])[:, 0],
-        ~archive.contains(canonical),
+        new,
         n,
     )
     uniform = jnp.where(archive.count > 0, settings.initial - archive.count, n)

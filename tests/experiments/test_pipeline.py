@@ -25,7 +25,8 @@ KEYS = {
         *("scales", "v_per_scale", "reconstruction_per_scale", "trained_on", "held_out"),
     },
     "generation": {
-        *("count", "raw_validity", "validity", "uniqueness", "novelty", "training_share"),
+        *("held_out_reconstruction", "count", "raw_validity", "validity"),
+        *("uniqueness", "novelty", "training_share"),
         *("uniform", "seconds_one", "architectures_per_second", "sampling", "path", "samples"),
     },
 }

@@ -51,3 +51,11 @@ def test_evaluation_of_a_generator(any_trained, distinct):
     assert result["training_share"] == len(any_trained.split.train) / space.size
     valid = {"gnn": 26_206 / 59_049, "macro": 1.0, "nb201": 15_284 / 15_625}[space.name]
     assert result["uniform"]["validity"] == pytest.approx(valid, abs=0.1)
+
+
+def test_reconstruction_is_the_share_that_comes_back(any_trained):
+    generator, held_out = any_trained.generator, any_trained.split.held_out
+    codes = generation.encode_all(generator.model, generator.variables, held_out)
+    found = np.asarray(generation.decode_codes(generator, codes))
+    same = sum(a.tolist() == b.tolist() for a, b in zip(found, held_out, strict=True))
+    assert generation.reconstruction(generator, held_out) == same / len(held_out) > 0.8

@@ -85,6 +85,24 @@ def test_expected_improvement_by_hand():
     np.testing.assert_allclose(found, [1 / np.sqrt(2 * np.pi), 2.0, 0.0], atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("mean", "allowed", "factor"),
+    [
+        ([0.0, -9.0], [True, True], 1),  # promises 0.4 as it is
+        ([-3.0, -9.0], [True, True], 2),  # 0.0004, then 0.06
+        ([0.0, -3.0], [False, True], 2),  # what is not allowed promises nothing
+        ([-90.0, -90.0], [True, True], 8),
+    ],
+)
+def test_a_process_that_expects_nothing_is_doubted(mean, allowed, factor):
+    one = jnp.ones(())
+    posterior = gp.Posterior(one, one, one, one, one, jnp.float32(1.0), jnp.float32(0.0))
+    prediction = gp.Prediction(jnp.array(mean), jnp.ones(2), one)
+    doubted = gp.doubt(posterior, prediction, jnp.array(allowed), 0.03)
+    assert doubted.variance == factor**2
+    assert doubted._replace(variance=posterior.variance) == posterior
+
+
 def test_normal_scores_of_ties_and_empty_slots():
     values = jnp.array([5.0, -jnp.inf, 5.0, 1.0, 8.0])
     measured = jnp.array([True, False, True, True, True])

@@ -131,6 +131,7 @@ def run_results(name: str) -> dict[str, Any]:
             "reconstruction_per_scale": (decades**3 * 0.9994).tolist(),
         },
         "generation": {
+            "held_out_reconstruction": 0.9993,
             "count": 1000,
             "raw_validity": 0.999,
             "validity": 1.0,
