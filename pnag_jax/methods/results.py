@@ -68,6 +68,17 @@ class SearchResult:
         """Distance of ``curves`` from the optimum: float64 ``[S, Q]``, >= 0."""
         return np.stack([_padded(simple_regret(ledger), self.budget) for ledger in self.ledgers])
 
+    @functools.cached_property
+    def search_curves(self) -> np.ndarray:
+        """Search value of the incumbent after each query: float64 ``[S, Q]``.
+
+        Free of the noise between the two metrics, which may be all that the
+        report values of good methods differ by.
+        """
+        better = np.maximum if self.task.maximize else np.minimum
+        values = [np.array([entry.value for entry in ledger.entries]) for ledger in self.ledgers]
+        return np.stack([_padded(better.accumulate(v), self.budget) for v in values])
+
     @property
     def used(self) -> np.ndarray:
         """Queries made: int64 ``[S]``."""
@@ -138,6 +149,7 @@ class SearchResult:
             "mean": _plain(curves.mean(0)),
             "std": _plain(_std(curves)),
             "median": _plain(np.median(curves, axis=0)),
+            "search_mean": _plain(self.search_curves[:, at].mean(0)),
             "optimum": _plain(self.optimum),
             "regret": _plain(self.regret[:, at].mean(0)),
             "median_queries_to_optimum": _plain(np.median(self.queries_to_optimum)),

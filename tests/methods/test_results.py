@@ -29,6 +29,7 @@ def test_curves_worked_out_by_hand(result):
     # Seed 1: 1 -> 90; 7 -> 70, and that is kept to the end.
     np.testing.assert_array_equal(result.curves, [[50, 70, 65, 65], [90, 70, 70, 70]])
     np.testing.assert_array_equal(result.regret, [[40, 20, 25, 25], [0, 20, 20, 20]])
+    np.testing.assert_array_equal(result.search_curves, [[5, 7, 7, 7], [1, 7, 7, 7]])
     assert result.optimum == 90 and result.budget == 4 and result.task == TASK
     band = result.band()
     assert band["mean"] == [70, 70, 67.5, 67.5]
@@ -49,6 +50,7 @@ def test_the_summary_worked_out_by_hand(result):
     row = result.summary(budgets=(2, 3, 100))
     assert row["queries"] == [2, 3, 4]
     assert row["mean"] == [70, 67.5, 67.5] and row["median"] == [70, 67.5, 67.5]
+    assert row["search_mean"] == [7, 7, 7]
     assert row["regret"] == [20, 22.5, 22.5] and row["optimum"] == 90
     assert row["median_queries_to_optimum"] == 2.5 and row["median_queries_to_best_search"] == 2
     assert (row["spent"], row["invalid"], row["unmeasured"]) == (3, 0.5, 0)
