@@ -11,8 +11,9 @@ from jax.typing import ArrayLike
 
 from pnag_jax.spaces import Space
 
-# Slots for proposals that came back without a value.
-FAILURE_SLOTS = 64
+# Slots for proposals that came back without a value: in a table that is mostly
+# empty, about ten for each one that has a value.
+FAILURE_SLOTS = 1024
 
 
 @flax.struct.dataclass

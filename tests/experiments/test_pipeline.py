@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import time
 
@@ -10,8 +11,9 @@ import jax
 import numpy as np
 import pytest
 
+from experiments.bench import generators
 from pnag_jax import benchmarks, spaces
-from pnag_jax.generation import describe, split
+from pnag_jax.generation import describe, generate, split
 from tests.experiments.small_run import BUDGET, COUNT, EPOCHS, SMALL, read_lines, without_timings
 
 KEYS = {
@@ -100,6 +102,19 @@ def test_the_generated_architectures_are_those_that_were_judged(finished, result
     judged = describe(space, [line["genotype"] for line in lines], trained)
     assert judged == {name: results["generation"][name] for name in judged}
     assert results["generation"]["samples"] == lines[:12]
+
+
+def test_a_finished_run_gives_back_its_generator(finished, tmp_path):
+    copy = shutil.copytree(finished, tmp_path / "copy")
+    generator, source = generators.restore(spaces.get("gnn"), copy)
+    assert source == {"space": "gnn", "workdir": str(copy), "epochs": EPOCHS}
+    # By the keys that the run derives from its seed.
+    _, key, _ = jax.random.split(jax.random.key(0), 3)
+    for _ in range(2):
+        key, _ = jax.random.split(key)
+    found = generate(key, generator, COUNT)
+    lines = read_lines(finished / "generated.jsonl")
+    np.testing.assert_array_equal(found, [line["genotype"] for line in lines])
 
 
 def test_every_step_of_the_path_is_a_valid_architecture(results):

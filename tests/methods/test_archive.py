@@ -62,7 +62,7 @@ def test_beyond_its_budget_a_better_one_takes_the_place_of_the_worst():
 
 
 def test_old_failures_are_forgotten():
-    cells = spaces.get("macro").sample(jax.random.key(0), 400)
+    cells = spaces.get("macro").sample(jax.random.key(0), 6000)
     _, first = np.unique(spaces.get("macro").canonical(cells), axis=0, return_index=True)
     cells = cells[np.sort(first)][: FAILURE_SLOTS + 1]
     archive = insert(empty(spaces.get("macro"), 2), cells, np.full(len(cells), NAN))
