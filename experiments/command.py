@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -44,6 +45,10 @@ def run(main: Callable[[], None], config: str | None = None) -> NoReturn:
         except UserError as error:
             _end(error)
 
+    # By default a CPU hands every call to another thread, which takes longer than
+    # to generate an architecture.
+    if "JAX_CPU_ENABLE_ASYNC_DISPATCH" not in os.environ:
+        jax.config.update("jax_cpu_enable_async_dispatch", False)
     app.run(guarded, flags_parser=parse)
     raise SystemExit
 

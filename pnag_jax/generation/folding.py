@@ -23,6 +23,9 @@ from pnag_jax.models.graph_autoencoder import split_logits
 from pnag_jax.models.stage1 import Stage1, Variables
 from pnag_jax.spaces import Space
 
+# Samples up to which the steps of a loop cost more than its work.
+_FEW = 16
+
 
 class FoldedDecoder(NamedTuple):
     """Tables that replace quantizer and decoder.
@@ -45,6 +48,9 @@ class FoldedDecoder(NamedTuple):
         read = [(i, code) for i, code in enumerate(codes) if code is not None]
         first = jnp.array([i * num_values for i, _ in read], jnp.int32)
         stacked = jnp.stack([code for _, code in read])
+
+        if stacked.shape[1] <= _FEW:
+            return self.rows.at[first[:, None] + stacked].get(mode="promise_in_bounds").sum(axis=0)
 
         # One gather a position: XLA turns each into a copy of whole rows,
         # which it does not do for one gather of all.
