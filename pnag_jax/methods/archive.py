@@ -53,6 +53,14 @@ class Archive:
         """Values of canonical genotypes, -inf if none: ``[..., L] -> [...]``."""
         return jnp.max(jnp.where(self._matches(keys), self.values, -jnp.inf), axis=-1)
 
+    def slots(self, keys: ArrayLike) -> jax.Array:
+        """Where canonical genotypes stand among the measured: ``[n, L] -> int32 [n]``.
+
+        ``budget``, which is out of bounds, for those that are not measured.
+        """
+        held = (jnp.asarray(keys)[:, None, :] == self.keys[: self.budget]).all(-1)
+        return jnp.where(held.any(axis=1), held.argmax(axis=1), self.budget)
+
     def best(self) -> tuple[jax.Array, jax.Array]:
         """The best genotype and its value: ``[L]``, scalar (-inf when empty)."""
         index = jnp.argmax(self.values)

@@ -152,11 +152,8 @@ def tell(state: State, genotypes: jax.Array, values: jax.Array) -> State:
     """Remembers what was asked."""
     archive = state.archive.insert(genotypes, values)
     told = archive.space.canonical(genotypes)
-    # Where each of them stands now, if anywhere among the measured.
-    held = archive.keys[: state.settings.budget]
-    slot = (told[:, None, :] == held[None, :, :]).all(-1)
-    slot = jnp.where(slot.any(axis=1), slot.argmax(axis=1), len(held))
-    codes = state.codes.at[slot].set(_encode(state.generator, told), mode="drop")
+    codes = _encode(state.generator, told)
+    codes = state.codes.at[archive.slots(told)].set(codes, mode="drop")
     return dataclasses.replace(state, archive=archive, codes=codes)
 
 
