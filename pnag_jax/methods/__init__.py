@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pnag_jax.errors import UsageError
-from pnag_jax.methods import evolution, local_search, marginal_eda, pnag_counts, random_search
+from pnag_jax.methods import evolution, gp, local_search, marginal_eda, pnag_counts, random_search
 from pnag_jax.methods.archive import Archive
 from pnag_jax.methods.base import Method
 
 _METHODS: tuple[Method, ...] = (
     evolution.METHOD,
+    gp.METHOD,
     local_search.METHOD,
     marginal_eda.METHOD,
     pnag_counts.METHOD,

@@ -143,8 +143,8 @@ def test_nothing_but_failures_does_no_harm(method, jitted, macro):
     assert len(np.unique(forms, axis=0)) == ROUNDS * N
 
 
-# pnag_counts encodes graphs, which this space has none of.
-@pytest.mark.parametrize("name", [n for n in methods.names() if n != "pnag_counts"])
+# Some methods look at graphs, which this space has none of.
+@pytest.mark.parametrize("name", sorted(set(methods.names()) - {"gp", "pnag_counts"}))
 def test_a_small_space_is_exhausted_without_a_hang(name, jitted, tiny):
     method = methods.get(name)
     value = jnp.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
