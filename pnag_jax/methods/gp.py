@@ -1,8 +1,8 @@
 """Bayesian optimization with a Gaussian process over path features.
 
-The strongest of the model-based baselines: ``gaussian_process`` over the
-features of ``path_features``, expected improvement, candidates drawn from the
-whole space and from the neighbourhoods of the best.
+``gaussian_process`` over the features of ``path_features``, expected
+improvement, candidates drawn from the whole space and from the neighbourhoods
+of the best.
 
 White, Neiswanger and Savani, "BANANAS: Bayesian Optimization with Neural
 Architectures for Neural Architecture Search", AAAI 2021, for the features and
@@ -92,10 +92,7 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
         ~archive.contains(canonical),
         n,
     )
-    uniform = jnp.where(archive.count > 0, settings.initial - archive.count, n)
-    target = jnp.clip(n - uniform, 0, n)
-    batch = proposals.empty_batch(archive.space, n).add(archive, rated[chosen], target)
-    genotypes = proposals.complete_uniformly(key_uniform, batch, archive)
+    genotypes = proposals.after_uniform(key_uniform, archive, rated[chosen], settings.initial)
     return genotypes, dataclasses.replace(state, key=key)
 
 

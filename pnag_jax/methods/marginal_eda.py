@@ -99,8 +99,7 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
     archive, settings = state.archive, state.settings
     key, key_draw, key_uniform = jax.random.split(state.key, 3)
     propose = functools.partial(draw_genes, marginals(archive, settings))
-    uniform = jnp.where(archive.count > 0, settings.initial - archive.count, n)
-    target = jnp.clip(n - uniform, 0, n)
+    target = proposals.guided_slots(archive, n, settings.initial)
     batch = proposals.empty_batch(archive.space, n).draw(key_draw, archive, propose, target)
     genotypes = proposals.complete_uniformly(key_uniform, batch, archive)
     return genotypes, dataclasses.replace(state, key=key)

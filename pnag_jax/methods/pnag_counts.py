@@ -141,10 +141,7 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
         new,
         n,
     )
-    uniform = jnp.where(archive.count > 0, settings.initial - archive.count, n)
-    target = jnp.clip(n - uniform, 0, n)
-    batch = proposals.empty_batch(archive.space, n).add(archive, candidates[chosen], target)
-    genotypes = proposals.complete_uniformly(key_uniform, batch, archive)
+    genotypes = proposals.after_uniform(key_uniform, archive, candidates[chosen], settings.initial)
     return genotypes, dataclasses.replace(state, key=key)
 
 

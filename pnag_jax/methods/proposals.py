@@ -93,6 +93,19 @@ def empty_batch(space: Space, n: int) -> Batch:
     return Batch(genotypes=unset, keys=unset, count=jnp.zeros((), jnp.int32))
 
 
+def guided_slots(archive: Archive, n: int, initial: int) -> jax.Array:
+    """How many of ``n`` proposals are left once ``initial`` uniform ones are measured."""
+    uniform = jnp.where(archive.count > 0, initial - archive.count, n)
+    return jnp.clip(n - uniform, 0, n)
+
+
+def after_uniform(key: jax.Array, archive: Archive, chosen: jax.Array, initial: int) -> jax.Array:
+    """As many proposals as ``chosen [n, L]``: uniform ones first, then the chosen."""
+    n = len(chosen)
+    batch = empty_batch(archive.space, n).add(archive, chosen, guided_slots(archive, n, initial))
+    return complete_uniformly(key, batch, archive)
+
+
 def complete_uniformly(key: jax.Array, batch: Batch, archive: Archive) -> jax.Array:
     """All ``n`` proposals, uniform draws in the slots left empty: ``[n, L]``.
 
