@@ -6,6 +6,7 @@ reach measurements through a ``QueryLedger`` only.
 """
 
 from pnag_jax.benchmarks.base import Table
+from pnag_jax.benchmarks.coverage import searchable
 from pnag_jax.benchmarks.ledger import BudgetError, Entry, QueryLedger
 from pnag_jax.benchmarks.loading import load, names
 from pnag_jax.benchmarks.optimum import optimum, queryable
@@ -36,6 +37,7 @@ __all__ = [
     "queryable",
     "read_table",
     "save_table",
+    "searchable",
     "simple_regret",
     "tasks",
 ]

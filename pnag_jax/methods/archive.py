@@ -11,9 +11,9 @@ from jax.typing import ArrayLike
 
 from pnag_jax.spaces import Space
 
-# Slots for proposals that came back without a value: in a table that is mostly
-# empty, about ten for each one that has a value.
-FAILURE_SLOTS = 1024
+# Slots for proposals that came back without a value: few, as a search of a table
+# that is a small part of its space is a search of that part.
+FAILURE_SLOTS = 128
 
 
 @flax.struct.dataclass

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 from jax.custom_batching import sequential_vmap
 
-from pnag_jax import generation
+from pnag_jax import generation, spaces
 from pnag_jax.generation import Generator
 from pnag_jax.methods import archive as archives
 from pnag_jax.methods import base, code_distance, proposals
@@ -81,7 +81,7 @@ def init(key: jax.Array, space: Space, config: base.Config | None = None) -> Sta
     fields: dict[str, Any] = dict(config.items() if config is not None else ())
     generator = fields.pop("generator", None)
     settings = base.resolve(Settings, "pnag_counts", fields)
-    generator = default_generator(space) if generator is None else generator
+    generator = default_generator(spaces.whole(space)) if generator is None else generator
     return State(
         archive=archives.empty(space, settings.budget),
         codes=jnp.zeros((settings.budget, generator.codes.shape[1]), jnp.int32),
@@ -129,6 +129,7 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
     candidates = generation.generate(
         key_draw, generator, settings.candidates, weights=weights(key_pool, state, posterior)
     )
+    candidates = archive.space.nearest(candidates)
     canonical = archive.space.canonical(candidates)
     codes = _encode(generator, canonical)
     by = code_distance.measure(generator)

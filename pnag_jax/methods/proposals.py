@@ -38,9 +38,10 @@ class Batch:
         """Takes new candidates ``[m, L]`` in order until ``limit`` slots are filled.
 
         New is what is valid, not in the archive and not isomorphic to what the
-        batch holds already.
+        batch holds already.  In a part of a space the nearest architecture
+        there stands for a candidate.
         """
-        candidates = jnp.asarray(candidates, jnp.int32)
+        candidates = archive.space.nearest(jnp.asarray(candidates, jnp.int32))
         n, m = self.keys.shape[0], candidates.shape[0]
         keys = archive.space.canonical(candidates)
         held = _equal(keys, self.keys).any(-1)

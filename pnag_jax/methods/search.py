@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pnag_jax.benchmarks import QueryLedger, Table, Task
+from pnag_jax.benchmarks import QueryLedger, Table, Task, searchable
 from pnag_jax.errors import UsageError
 from pnag_jax.methods.base import Config, Method
 from pnag_jax.methods.results import SearchResult
@@ -212,7 +212,8 @@ def _begin(
     """A search that has asked for nothing yet."""
     ledgers = [QueryLedger(table, task, settings["budget"]) for _ in seeds]
     keys = jax.vmap(functools.partial(jax.random.fold_in, key))(jnp.asarray(seeds))
-    states = jax.vmap(lambda key: method.init(key, table.space, settings))(keys)
+    space = searchable(table, task.search_column)
+    states = jax.vmap(lambda key: method.init(key, space, settings))(keys)
     return _Search(seeds, states, ledgers, 0, np.zeros(len(seeds), np.int64), np.zeros(2))
 
 

@@ -9,6 +9,7 @@ from pnag_jax.spaces.base import Graph, Labels, Space, SpaceError
 from pnag_jax.spaces.gnn import Gnn
 from pnag_jax.spaces.macro import Macro
 from pnag_jax.spaces.nb201 import Nb201
+from pnag_jax.spaces.restricted import Restricted, restrict, whole
 
 _REGISTRY: dict[str, Callable[[], Space]] = {
     "gnn": Gnn,
@@ -37,4 +38,14 @@ def get(name: str) -> Space:
     return _REGISTRY[name]()
 
 
-__all__ = ["Graph", "Labels", "Space", "SpaceError", "get", "names"]
+__all__ = [
+    "Graph",
+    "Labels",
+    "Restricted",
+    "Space",
+    "SpaceError",
+    "get",
+    "names",
+    "restrict",
+    "whole",
+]

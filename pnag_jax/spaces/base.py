@@ -160,6 +160,13 @@ class Space(abc.ABC):
         moved = (genotype[gene] + shift.astype(genotype.dtype)) % radix
         return rows.at[jnp.arange(len(gene)), gene].set(moved)
 
+    def nearest(self, genotype: ArrayLike) -> jax.Array:
+        """The closest valid genotype that can be had: ``[..., L] -> [..., L]``.
+
+        Itself, but in a space that is a part of another.
+        """
+        return jnp.asarray(genotype)
+
     def in_range(self, genotype: ArrayLike) -> jax.Array:
         """Whether every gene has one of its values: ``[..., L] -> bool [...]``."""
         genotype = jnp.asarray(genotype)

@@ -20,6 +20,16 @@ from pnag_jax.models import stage1
 SUMMIT = (2, 1, 0, 2, 1, 0, 2, 1)
 
 
+# Fields that make a slow method quick where only its course counts.
+QUICK = {"gp": {"pool": 128, "mutations": 4}}
+
+
+@pytest.fixture(scope="session")
+def quick() -> Callable[[str], dict]:
+    """``(method) -> config`` of what makes it quick."""
+    return lambda method: dict(QUICK.get(method, {}))
+
+
 @dataclasses.dataclass(frozen=True)
 class Tiny(spaces.Space):
     """Eight genotypes of three bits: valid unless all are 0, none isomorphic.

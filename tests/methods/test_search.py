@@ -15,11 +15,12 @@ BUDGET, SEEDS = 40, 3
 
 
 @pytest.fixture
-def run(hill_table, hill_task):
+def run(hill_table, hill_task, quick):
     """Three seeds on the hill unless told otherwise."""
 
     def run(method, **options):
         defaults = {"budget": BUDGET, "seeds": SEEDS, "key": jax.random.key(0)}
+        defaults["config"] = quick(method)
         options = defaults | options
         table = options.pop("table", hill_table)
         return search.run(methods.get(method), table.space, table, hill_task, **options)
@@ -71,18 +72,38 @@ def test_the_last_round_is_cut_to_what_is_left(run):
     assert result.rounds == 3 and result.used.tolist() == [BUDGET] * SEEDS
 
 
-def test_what_the_table_does_not_have_costs_nothing_and_the_search_ends(
-    run, make_table, hill_table
+@pytest.mark.parametrize("method", methods.names())
+def test_a_table_that_holds_a_part_of_its_space_is_searched_there(
+    run, make_table, hill_table, method
 ):
     known = slice(0, 6561, 60)
     column = hill_table.column("toy/seen")[known]
     table = make_table("macro", hill_table.genotypes[known], seen=column, true=10 * column)
-    result = run("random", table=table, idle_limit=64)
-    early = [ledger for ledger in result.ledgers if ledger.remaining]
-    assert early and all(ledger.unmeasured >= 64 for ledger in early)
+    result = run(method, table=table)
+    assert result.used.tolist() == [BUDGET] * SEEDS
+    assert [ledger.unmeasured for ledger in result.ledgers] == [0] * SEEDS
+
+
+def test_a_search_that_asks_for_nothing_new_ends(hill_table, hill_task):
+    random = methods.get("random")
+
+    def ask(state, n):
+        return jax.numpy.zeros((n, 8), jax.numpy.int32), state
+
+    stubborn = random._replace(name="stubborn", ask=ask)
+    result = search.run(
+        stubborn,
+        hill_table.space,
+        hill_table,
+        hill_task,
+        budget=BUDGET,
+        seeds=2,
+        key=jax.random.key(0),
+        idle_limit=64,
+    )
+    assert result.used.tolist() == [1, 1] and result.rounds == 65
     for ledger, curve in zip(result.ledgers, result.curves, strict=True):
-        last = ledger.incumbent_curve()[-1] if ledger.used else np.nan
-        assert ledger.used == BUDGET or np.array_equal(curve[-1], last, equal_nan=True)
+        np.testing.assert_array_equal(curve, ledger.incumbent_curve()[-1])
 
 
 class Killed(Exception):
