@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import jax
 from absl import flags
 
-from experiments import command
+from experiments import command, searching
 from experiments.bench import generators, report, suite
 from experiments.bench.timing import LEAST_REPEATS, Effort
 from pnag_jax import methods, spaces
@@ -40,7 +40,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     number("epochs", 2, "Of the generator that is trained here.")
     words("parts", list(suite.PARTS), "What is measured, beside the machine.")
     words("batches", _BATCHES, "Architectures a call of generation, beside 1.")
-    words("methods", None, "Search methods; all by default.")
+    words("methods", None, "Search methods; all that are installed by default.")
     number("repeats", LEAST_REPEATS, f"Of each time; at least {LEAST_REPEATS}.")
     number("seeds", 20, "Searches side by side.")
     number("budget", 192, "Queries that the archives hold.")
@@ -53,7 +53,7 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
     """Measures what the flags ask for, writes the file and prints the tables."""
     space = spaces.get(_one_of("space", [values.space], spaces.names())[0])
     parts = _one_of("parts", values.parts, suite.PARTS)
-    names = _one_of("methods", values.methods or methods.names(), methods.names())
+    names = _one_of("methods", values.methods or searching.default_methods(), methods.names())
     batches = tuple(_count("batches", word) for word in values.batches)
     path = pathlib.Path(values.json)
     if not path.parent.is_dir() or path.is_dir():

@@ -21,10 +21,10 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 import configs
-from experiments import command, comparison
+from experiments import command, comparison, searching
 from experiments.comparison_plan import Plan
 from experiments.comparison_text import as_text
-from pnag_jax import benchmarks, methods
+from pnag_jax import benchmarks
 from pnag_jax.benchmarks import Table
 from pnag_jax.errors import UsageError
 from pnag_jax.training import interrupts
@@ -41,7 +41,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     text("benchmark", None, "A table's name, or an .npz file.", required=True)
     text("benchmark_dir", None, "Folder of tables; or PNAG_BENCHMARK_DIR.")
     words("tasks", None, "<dataset>@<protocol>,...; the table's first by default.")
-    words("methods", None, "Names of methods; all by default.")
+    words("methods", None, "Names of methods; all that are installed by default.")
     number("budget", 192, "Queries a seed.")
     number("seeds", 20, "How many seeds.", lower_bound=1, upper_bound=10_000)
     number("seed", 0, "Of the whole run.", lower_bound=0, upper_bound=2**31 - 1)
@@ -81,10 +81,11 @@ def make_plan(values: flags.FlagValues) -> Plan:
     )
     # Two names may mean one task.
     _distinct("tasks", [task.name for task in tasks], [])
+    names = searching.default_methods() if values.methods is None else values.methods
     return Plan(
         table=table,
         tasks=tasks,
-        methods=tuple(_distinct("methods", values.methods, methods.names())),
+        methods=tuple(_distinct("methods", names, [])),
         budget=values.budget,
         seeds=values.seeds,
         seed=values.seed,

@@ -11,10 +11,11 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from experiments import settings
+from experiments.command import say
 from pnag_jax import methods
 from pnag_jax.benchmarks import Table, Task
 from pnag_jax.generation import Generator
-from pnag_jax.methods import search
+from pnag_jax.methods import extras, search
 from pnag_jax.methods.results import SearchResult
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.interrupts import Interrupt
@@ -24,6 +25,15 @@ from pnag_jax.training.progress import Progress
 GENERATIVE = ("pnag_counts",)
 
 _BEST = 10
+
+
+def default_methods() -> list[str]:
+    """All methods that can run here; one line tells of those that cannot."""
+    installed = methods.installed()
+    missing = [name for name in methods.names() if name not in installed]
+    if missing:
+        say(f"left out, as a package is missing: {', '.join(missing)} ({extras.INSTALL})")
+    return list(installed)
 
 
 def method_config(name: str, generator: Generator | None) -> dict[str, Any]:

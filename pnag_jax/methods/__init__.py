@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from pnag_jax.errors import UsageError
-from pnag_jax.methods import evolution, gp, local_search, marginal_eda, pnag_counts, random_search
+from pnag_jax.methods import (
+    evolution,
+    extras,
+    forest,
+    gp,
+    local_search,
+    marginal_eda,
+    pnag_counts,
+    random_search,
+    tpe,
+)
 from pnag_jax.methods.archive import Archive
 from pnag_jax.methods.base import Method
 
 _METHODS: tuple[Method, ...] = (
     evolution.METHOD,
+    forest.METHOD,
     gp.METHOD,
     local_search.METHOD,
     marginal_eda.METHOD,
     pnag_counts.METHOD,
     random_search.METHOD,
+    tpe.METHOD,
 )
 _REGISTRY = {method.name: method for method in _METHODS}
 
@@ -23,15 +35,23 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_REGISTRY))
 
 
+def installed() -> tuple[str, ...]:
+    """Those of ``names`` whose packages are there."""
+    return tuple(name for name in names() if extras.is_installed(_REGISTRY[name].package))
+
+
 def get(name: str) -> Method:
     """The method of that name.
 
     Raises:
-      UsageError: no such method; the message lists the accepted names.
+      UsageError: no such method, or a package that it needs is missing; the
+        message lists the accepted names, or tells how to install the package.
     """
     if name not in _REGISTRY:
         raise UsageError(f"method {name!r} is unknown; accepted are {', '.join(names())}")
-    return _REGISTRY[name]
+    method = _REGISTRY[name]
+    extras.require(name, method.package)
+    return method
 
 
-__all__ = ["Archive", "Method", "get", "names"]
+__all__ = ["Archive", "Method", "get", "installed", "names"]

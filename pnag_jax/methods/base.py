@@ -27,6 +27,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 
 from pnag_jax.errors import UsageError
+from pnag_jax.methods.extras import Package
 from pnag_jax.spaces import Space
 
 Config = Mapping[str, Any]
@@ -44,11 +45,13 @@ class Method(NamedTuple):
       init: ``(key, space, config=None) -> state``, a flax struct with a field
         ``archive`` of everything told.  Fields that ``config`` does not name
         keep their defaults.  The key is consumed.  Raises ``UsageError`` for
-        an unknown field or a value that is not accepted.
+        an unknown field, a value that is not accepted, or a missing
+        ``package``.
       ask: ``(state, n) -> (genotypes int32 [n, L], state)``, ``n`` static.
         All proposals are valid; none is in the archive, and no two of them
         are isomorphic, unless the method finds nothing new to ask.
       tell: ``(state, genotypes [n, L], values [n]) -> state``.
+      package: what it needs beside a plain installation, if anything.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Method(NamedTuple):
     init: Callable[..., Any]
     ask: Callable[[Any, int], tuple[jax.Array, Any]]
     tell: Callable[[Any, jax.Array, jax.Array], Any]
+    package: Package | None = None
 
 
 def setting(default: Any, minimum: float, maximum: float = float("inf")) -> Any:

@@ -16,14 +16,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from pnag_jax.methods import archive as archives
-from pnag_jax.methods import base, proposals
-from pnag_jax.spaces import Space
+from pnag_jax.methods import archive_only, base, proposals
+from pnag_jax.methods.archive_only import State
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,21 +41,6 @@ class Settings(base.Settings):
     flatness: float = base.setting(0.01, 1e-6)
     power: float = base.setting(2.0, 0.0)
     floor: float = base.setting(0.02, 0.0, 1.0)
-
-
-@flax.struct.dataclass
-class State:
-    """``archive`` of what was told, and the ``key`` of the next draw."""
-
-    archive: archives.Archive
-    key: jax.Array
-    settings: Settings = flax.struct.field(pytree_node=False)
-
-
-def init(key: jax.Array, space: Space, config: base.Config | None = None) -> State:
-    """A search that has seen nothing; see ``base.Method``."""
-    settings = base.resolve(Settings, "marginal_eda", config)
-    return State(archive=archives.empty(space, settings.budget), key=key, settings=settings)
 
 
 def rank_weights(archive: archives.Archive, flatness: float, power: float) -> jax.Array:
@@ -105,10 +89,4 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
     return genotypes, dataclasses.replace(state, key=key)
 
 
-def tell(state: State, genotypes: jax.Array, values: jax.Array) -> State:
-    """Remembers what was asked."""
-    archive = state.archive.insert(genotypes, values)
-    return dataclasses.replace(state, archive=archive)
-
-
-METHOD = base.Method("marginal_eda", base.defaults(Settings), init, ask, tell)
+METHOD = archive_only.method("marginal_eda", Settings, ask)

@@ -16,7 +16,7 @@ from pnag_jax.spaces import Space
 # ``(key, m) -> int32 [m, L]``: m candidates, good or not.
 Propose = Callable[[jax.Array, int], jax.Array]
 
-# A draw gives up after this many rounds, of twice the batch each.
+# A draw gives up after this many rounds.
 MAX_ROUNDS = 64
 
 
@@ -62,15 +62,18 @@ class Batch:
         archive: Archive,
         propose: Propose,
         limit: ArrayLike,
+        m: int | None = None,
     ) -> Batch:
         """Adds from ``propose`` until ``limit`` slots are filled.
 
-        Rejection leaves the distribution of ``propose`` over the new
+        ``m`` candidates a round, at least as many as slots; by default about
+        twice as many.  Rejection leaves the distribution of ``propose`` over the new
         architectures as it is.  Gives up after ``MAX_ROUNDS`` rounds: where
         nearly everything is known, the batch may stay short.  Its empty slots
         then hold the latest candidates, whether good or not.
         """
         n = self.keys.shape[0]
+        width = max(2 * n, 16) if m is None else m
 
         def unfinished(carry: tuple[Batch, jax.Array]) -> jax.Array:
             batch, round_ = carry
@@ -78,7 +81,7 @@ class Batch:
 
         def one_round(carry: tuple[Batch, jax.Array]) -> tuple[Batch, jax.Array]:
             batch, round_ = carry
-            candidates = propose(jax.random.fold_in(key, round_), max(2 * n, 16))
+            candidates = propose(jax.random.fold_in(key, round_), width)
             batch = batch.add(archive, candidates, limit)
             filled = jnp.arange(n) < batch.count
             genotypes = jnp.where(filled[:, None], batch.genotypes, candidates[:n])

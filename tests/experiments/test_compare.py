@@ -19,7 +19,7 @@ from configs import macro as macro_config
 from experiments import compare, comparison, searching, stage1
 from experiments.comparison_plan import Plan
 from experiments.comparison_text import as_text
-from pnag_jax import benchmarks, generation, spaces
+from pnag_jax import benchmarks, generation, methods, spaces
 from pnag_jax.benchmarks import Table
 from pnag_jax.errors import DataError, UsageError
 from pnag_jax.training.interrupts import Interrupt, Interrupted
@@ -279,6 +279,22 @@ def test_flags_make_the_plan(table):
     assert plan.methods == ("evolution", "random")
     assert (plan.budget, plan.seeds, plan.seed) == (24, 3, 5)
     assert plan.config.space == "macro"
+
+
+def test_without_a_package_its_method_is_left_out_unless_it_is_named(
+    table, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    words = [f"--benchmark={table.source.split(' (')[0]}", f"--workdir={tmp_path / 'work'}"]
+    plan = compare.make_plan(flag_values(*words))
+    assert set(methods.names()) - set(plan.methods) == {"tpe"}
+    told = "left out, as a package is missing: tpe (pip install 'pnag_jax[compare]')\n"
+    assert capsys.readouterr().err == told
+    named = compare.make_plan(flag_values(*words, "--methods=random,tpe"))
+    assert capsys.readouterr().err == ""
+    with pytest.raises(UsageError, match="method tpe needs the package optuna"):
+        comparison.run(named, tmp_path / "work")
+    assert not (tmp_path / "work").exists()
 
 
 def test_the_program_ends_with_one_line_and_status_2(tmp_path):

@@ -11,23 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pnag_jax import benchmarks, generation, spaces
+from pnag_jax import benchmarks, generation, methods, spaces
 from pnag_jax.methods import pnag_counts
 from pnag_jax.methods.base import Method
 from pnag_jax.models import stage1
 
 # Every gene of the best architecture of the hill, in the space macro.
 SUMMIT = (2, 1, 0, 2, 1, 0, 2, 1)
-
-
-# Fields that make a slow method quick where only its course counts.
-QUICK = {"gp": {"pool": 128, "mutations": 4}}
-
-
-@pytest.fixture(scope="session")
-def quick() -> Callable[[str], dict]:
-    """``(method) -> config`` of what makes it quick."""
-    return lambda method: dict(QUICK.get(method, {}))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +102,36 @@ def jitted() -> Callable[[Method], tuple[Callable, Callable]]:
         return made[method]
 
     return get
+
+
+# Fields with which a method searches as it does otherwise, but sooner.
+QUICK = {
+    "forest": {"trees": 5, "pool": 128, "mutations": 4},
+    "gp": {"pool": 128, "mutations": 4},
+    "pnag_counts": {"pool": 128, "candidates": 64},
+}
+
+
+@pytest.fixture(scope="session")
+def quick_config() -> Callable[..., dict]:
+    """The config of a method in these tests, and other fields of it."""
+    return lambda name, **fields: QUICK.get(name, {}) | fields
+
+
+@pytest.fixture(scope="session")
+def height_reached(jitted, macro, quick_config) -> Callable[[str, int], float]:
+    """The best of 40 queries of a method, one at a time, with a seed."""
+
+    def climb(name: str, seed: int) -> float:
+        method = methods.get(name)
+        ask, tell = jitted(method)
+        state = method.init(jax.random.key(seed), macro, quick_config(name, budget=40))
+        for _ in range(40):
+            genotypes, state = ask(state, 1)
+            state = tell(state, genotypes, hill(genotypes))
+        return float(state.archive.best()[1])
+
+    return climb
 
 
 @pytest.fixture(scope="session")

@@ -44,5 +44,5 @@ def test_a_wrong_config_is_one_line_that_names_the_field(settings, config, messa
 
 
 def test_an_unknown_method_is_answered_with_the_accepted_ones():
-    with pytest.raises(UsageError, match="'annealing' is unknown; accepted are evolution, gp, loc"):
+    with pytest.raises(UsageError, match="'annealing' is unknown; accepted are evolution, fore"):
         methods.get("annealing")

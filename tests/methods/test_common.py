@@ -18,8 +18,12 @@ def method(request) -> methods.Method:
     return methods.get(request.param)
 
 
-def start(method, space, seed=0):
-    return method.init(jax.random.key(seed), space, {"budget": BUDGET})
+@pytest.fixture
+def start(quick_config):
+    def start(method, space, seed=0):
+        return method.init(jax.random.key(seed), space, quick_config(method.name, budget=BUDGET))
+
+    return start
 
 
 def plain(tree):
@@ -60,7 +64,7 @@ def test_its_name_and_its_defaults(method, macro):
 
 
 @pytest.mark.parametrize("space_name", spaces.names())
-def test_proposals_are_valid_and_new_up_to_isomorphism(method, jitted, space_name):
+def test_proposals_are_valid_and_new_up_to_isomorphism(method, jitted, space_name, start):
     space = spaces.get(space_name)
     weights = jax.random.normal(jax.random.key(9), (space.genotype_length,))
 
@@ -73,7 +77,9 @@ def test_proposals_are_valid_and_new_up_to_isomorphism(method, jitted, space_nam
     assert len(np.unique(np.asarray(space.canonical(flat)), axis=0)) == ROUNDS * N
 
 
-def test_the_same_key_gives_the_same_search_and_another_does_not(method, jitted, macro, hill):
+def test_the_same_key_gives_the_same_search_and_another_does_not(
+    method, jitted, macro, hill, start
+):
     asked, state = play(method, jitted, macro, start(method, macro), hill)
     again, state_again = play(method, jitted, macro, start(method, macro), hill)
     other, _ = play(method, jitted, macro, start(method, macro, seed=1), hill)
@@ -82,14 +88,14 @@ def test_the_same_key_gives_the_same_search_and_another_does_not(method, jitted,
     assert (asked != other).any()
 
 
-def test_a_second_call_does_not_compile(method, jitted, macro, hill):
+def test_a_second_call_does_not_compile(method, jitted, macro, hill, start):
     _, state = play(method, jitted, macro, start(method, macro), hill, rounds=1)
     compiled = [function._cache_size() for function in jitted(method)]
     play(method, jitted, macro, state, hill)
     assert [function._cache_size() for function in jitted(method)] == compiled
 
 
-def test_without_jit_it_is_the_same(method, jitted, macro, hill):
+def test_without_jit_it_is_the_same(method, jitted, macro, hill, start):
     _, state = play(method, jitted, macro, start(method, macro), hill, rounds=6)
     ask, tell = jitted(method)
     genotypes, asked = ask(state, N)
@@ -101,26 +107,26 @@ def test_without_jit_it_is_the_same(method, jitted, macro, hill):
     assert_same(told, told_eager)
 
 
-def test_a_scan_over_seeds_at_once_equals_a_loop_over_each(method, jitted, macro, hill):
-    keys = jax.random.split(jax.random.key(3), 3)
+def test_a_scan_over_seeds_at_once_equals_a_loop_over_each(method, jitted, macro, hill, start):
+    seeds = jnp.arange(3, 6)
 
-    def search(key):
+    def search(seed):
         def one_round(state, _):
             genotypes, state = method.ask(state, N)
             return method.tell(state, genotypes, hill(genotypes)), genotypes
 
-        state = method.init(key, macro, {"budget": BUDGET})
+        state = start(method, macro, seed)
         return jax.lax.scan(one_round, state, length=ROUNDS)
 
-    states, asked = jax.jit(jax.vmap(search))(keys)
-    for i, key in enumerate(keys):
-        state = method.init(key, macro, {"budget": BUDGET})
+    states, asked = jax.jit(jax.vmap(search))(seeds)
+    for i, seed in enumerate(seeds):
+        state = start(method, macro, seed)
         alone, state = play(method, jitted, macro, state, hill)
         np.testing.assert_array_equal(asked[i], alone)
         assert_same(jax.tree.map(lambda x, i=i: x[i], states), state)
 
 
-def test_what_has_no_value_never_becomes_an_incumbent(method, jitted, macro, hill):
+def test_what_has_no_value_never_becomes_an_incumbent(method, jitted, macro, hill, start):
     def value(genotypes):
         bad = jnp.array([jnp.nan, jnp.inf, -jnp.inf, 0.0])
         return hill(genotypes) + bad
@@ -132,7 +138,7 @@ def test_what_has_no_value_never_becomes_an_incumbent(method, jitted, macro, hil
     assert state.archive.count == ROUNDS and np.isfinite(best_value)
 
 
-def test_nothing_but_failures_does_no_harm(method, jitted, macro):
+def test_nothing_but_failures_does_no_harm(method, jitted, macro, start):
     def value(genotypes):
         return jnp.full(genotypes.shape[:-1], jnp.nan)
 
@@ -144,8 +150,8 @@ def test_nothing_but_failures_does_no_harm(method, jitted, macro):
 
 
 # Some methods look at graphs, which this space has none of.
-@pytest.mark.parametrize("name", sorted(set(methods.names()) - {"gp", "pnag_counts"}))
-def test_a_small_space_is_exhausted_without_a_hang(name, jitted, tiny):
+@pytest.mark.parametrize("name", sorted(set(methods.names()) - {"forest", "gp", "pnag_counts"}))
+def test_a_small_space_is_exhausted_without_a_hang(name, jitted, tiny, start):
     method = methods.get(name)
     value = jnp.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
     asked, state = play(

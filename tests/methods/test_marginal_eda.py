@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from pnag_jax.methods import archive as archives
-from pnag_jax.methods import marginal_eda
-from pnag_jax.methods.marginal_eda import Settings, draw_genes, marginals, rank_weights
+from pnag_jax.methods.marginal_eda import METHOD, Settings, draw_genes, marginals, rank_weights
 
 # Told in this order; ranks 1, 0, 2.
 CELLS = [[0, 1, 2, 2, 2, 2, 2, 2], [1, 1, 2, 2, 2, 2, 2, 2], [1, 2, 2, 2, 2, 2, 2, 2]]
@@ -59,8 +58,8 @@ def test_genes_are_drawn_with_their_probabilities():
 
 
 def test_the_first_proposals_are_uniform_then_weighted(macro, jitted):
-    ask, tell = jitted(marginal_eda.METHOD)
-    state = marginal_eda.init(jax.random.key(0), macro, {"budget": 64})
+    ask, tell = jitted(METHOD)
+    state = METHOD.init(jax.random.key(0), macro, {"budget": 64})
     first, state = ask(state, 16)
     # Sixteen uniform draws of eight genes: each value about 43 times of 128.
     assert np.bincount(np.asarray(first).ravel(), minlength=3).min() > 20

@@ -3,16 +3,16 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from pnag_jax.methods import random_search
+from pnag_jax.methods.random_search import METHOD
 
 
 def test_draws_are_uniform_over_what_is_left(tiny):
     """111 is known: each of the other six valid genotypes has a chance of 1 / 6."""
 
     def first_draw(key):
-        state = random_search.init(key, tiny, {"budget": 7})
-        state = random_search.tell(state, np.array([[1, 1, 1]]), np.array([1.0]))
-        return random_search.ask(state, 1)[0][0]
+        state = METHOD.init(key, tiny, {"budget": 7})
+        state = METHOD.tell(state, np.array([[1, 1, 1]]), np.array([1.0]))
+        return METHOD.ask(state, 1)[0][0]
 
     draws = 6_000
     drawn = jax.jit(jax.vmap(first_draw))(jax.random.split(jax.random.key(0), draws))

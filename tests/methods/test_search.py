@@ -15,13 +15,12 @@ BUDGET, SEEDS = 40, 3
 
 
 @pytest.fixture
-def run(hill_table, hill_task, quick):
+def run(hill_table, hill_task, quick_config):
     """Three seeds on the hill unless told otherwise."""
 
     def run(method, **options):
         defaults = {"budget": BUDGET, "seeds": SEEDS, "key": jax.random.key(0)}
-        defaults["config"] = quick(method)
-        options = defaults | options
+        options = defaults | {"config": quick_config(method)} | options
         table = options.pop("table", hill_table)
         return search.run(methods.get(method), table.space, table, hill_task, **options)
 
