@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pnag_jax.spaces.base import Graph, Labels, Space, SpaceError
 from pnag_jax.spaces.gnn import Gnn
 from pnag_jax.spaces.macro import Macro
+from pnag_jax.spaces.mnasnet import Mnasnet
 from pnag_jax.spaces.nb201 import Nb201
 
 _REGISTRY: dict[str, Callable[[], Space]] = {
     "gnn": Gnn,
     "macro": Macro,
+    "mnasnet": Mnasnet,
     "nb201": Nb201,
 }
 
