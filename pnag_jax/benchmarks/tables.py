@@ -3,7 +3,8 @@
 A file is a zip archive of arrays without pickles:
 
 * ``space``: str, the name of the search space;
-* ``arch``: int ``[M, L]``, one genotype a row;
+* ``arch``: int ``[M, L]``, one genotype a row, each gene as the number that it
+  stands for (the space's ``gene_values``);
 * ``arch_fields``: str ``[L]``, the space's name of each gene;
 * ``<dataset>/<metric>``: float32 ``[M]``, NaN where missing;
 * ``meta``: str, a JSON object (units, sources, licence, notes).
@@ -21,7 +22,7 @@ import os
 import pathlib
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -99,7 +100,7 @@ def save_table(
     Args:
       path: where to; an existing file is replaced.
       space: the name of the space.
-      genotypes: int ``[M, L]``.
+      genotypes: int ``[M, L]``, in the space's encoding.
       columns: measurements by full name, float ``[M]`` each, NaN where missing.
       meta: what to say about them; must fit into JSON.
 
@@ -109,10 +110,16 @@ def save_table(
       UserError: the file cannot be written; the message has path and reason.
     """
     path = pathlib.Path(path)
+    owner = spaces.get(space)
+    rows = np.asarray(genotypes)
+    _check_genotypes(path, rows, owner, tuple(map(range, owner.choices)))
+    numbers = [
+        np.asarray(values)[genes] for values, genes in zip(owner.gene_values, rows.T, strict=True)
+    ]
     arrays: dict[str, np.ndarray] = {
         "space": np.array(space),
-        "arch": np.asarray(genotypes),
-        "arch_fields": np.array(spaces.get(space).fields),
+        "arch": np.stack(numbers, axis=1).astype(np.int16),
+        "arch_fields": np.array(owner.fields),
         "meta": np.array(json.dumps(dict(meta), indent=1)),
         **{name: np.asarray(values, np.float32) for name, values in columns.items()},
     }
@@ -204,26 +211,37 @@ def _check_space(path: pathlib.Path, found: str, expected: str | None) -> spaces
 def _read_genotypes(
     archive: np.lib.npyio.NpzFile, path: pathlib.Path, space: spaces.Space
 ) -> np.ndarray:
-    genotypes = _array(archive, path, "arch")
-    length = space.genotype_length
-    if genotypes.ndim != 2 or genotypes.shape[1] != length or genotypes.dtype.kind not in "iu":
-        raise DataError(
-            f"{path}: arch: shape {genotypes.shape} of {genotypes.dtype}; "
-            f"expected [rows, {length}] integers"
-        )
-    if not len(genotypes):
-        raise DataError(f"{path}: arch: no rows")
+    written = _array(archive, path, "arch")
+    _check_genotypes(path, written, space, space.gene_values)
     fields = tuple(_array(archive, path, "arch_fields").tolist())
     if fields != space.fields:
         raise DataError(f"{path}: arch_fields: {fields}; expected {space.fields}")
-    bad = np.argwhere((genotypes < 0) | (genotypes >= np.asarray(space.choices)))
+    genes = [np.searchsorted(*pair) for pair in zip(space.gene_values, written.T, strict=True)]
+    return np.stack(genes, axis=1)
+
+
+def _check_genotypes(
+    path: pathlib.Path,
+    rows: np.ndarray,
+    space: spaces.Space,
+    accepted: Sequence[Sequence[int]],
+) -> None:
+    """Refuses what is not int ``[M, L]`` of the numbers that are accepted of each gene."""
+    length = space.genotype_length
+    if rows.ndim != 2 or rows.shape[1] != length or rows.dtype.kind not in "iu":
+        raise DataError(
+            f"{path}: arch: shape {rows.shape} of {rows.dtype}; expected [rows, {length}] integers"
+        )
+    if not len(rows):
+        raise DataError(f"{path}: arch: no rows")
+    known = [np.isin(genes, list(numbers)) for genes, numbers in zip(rows.T, accepted, strict=True)]
+    bad = np.argwhere(~np.stack(known, axis=1))
     if len(bad):
         row, gene = bad[0]
         raise DataError(
-            f"{path}: arch: row {row}, {space.fields[gene]} = {genotypes[row, gene]}; "
-            f"accepted are 0 .. {space.choices[gene] - 1}"
+            f"{path}: arch: row {row}, {space.fields[gene]} = {rows[row, gene]}; "
+            f"accepted are {', '.join(map(str, accepted[gene]))}"
         )
-    return genotypes
 
 
 def _parse_meta(path: pathlib.Path, text: str) -> dict:

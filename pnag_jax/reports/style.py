@@ -73,13 +73,16 @@ def op_colour(name: str, op_names: Sequence[str]) -> str:
     """The colour of an operation: the same in every picture of its space.
 
     Operations that compute nothing (skip, identity, none) are grey, and so
-    are the space's inputs and outputs.
+    are the space's inputs and outputs.  Where there are more operations than
+    colours, neighbours in ``op_names`` share one.
     """
     if is_terminal(name) or name.lower().startswith(_PASSIVE):
         return BASELINE
     active = [op for op in op_names if not (is_terminal(op) or op.lower().startswith(_PASSIVE))]
-    index = active.index(name) if name in active else zlib.crc32(name.encode())
-    return PALETTE[index % len(PALETTE)]
+    if name not in active:
+        return PALETTE[zlib.crc32(name.encode()) % len(PALETTE)]
+    each = -(-len(active) // len(PALETTE))
+    return PALETTE[active.index(name) // each]
 
 
 def is_terminal(name: str) -> bool:

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pnag_jax.spaces.base import Graph, Labels, Space, SpaceError
 from pnag_jax.spaces.gnn import Gnn
 from pnag_jax.spaces.macro import Macro
+from pnag_jax.spaces.mnasnet import Mnasnet
 from pnag_jax.spaces.nb201 import Nb201
 from pnag_jax.spaces.restricted import Restricted, restrict, whole
 
 _REGISTRY: dict[str, Callable[[], Space]] = {
     "gnn": Gnn,
     "macro": Macro,
+    "mnasnet": Mnasnet,
     "nb201": Nb201,
 }
 

@@ -116,6 +116,15 @@ class Space(abc.ABC):
         """``F``."""
         return len(self.op_names)
 
+    @property
+    def gene_values(self) -> tuple[tuple[int, ...], ...]:
+        """The numbers that a gene's values stand for in tables, ascending.
+
+        E.g. ``(3, 5)`` where the values 0 and 1 are kernels of these sides; the
+        values themselves where a space does not override this.
+        """
+        return tuple(tuple(range(count)) for count in self.choices)
+
     # -- the set of architectures ------------------------------------------
 
     @abc.abstractmethod

@@ -13,29 +13,21 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from pnag_jax.spaces import chain, mbconv
 from pnag_jax.spaces.base import Graph, Labels, Space, SpaceError, as_scores, over_batch
+from pnag_jax.spaces.mbconv import Layer
 
 OPS = ("identity", "mbconv_e3_k3", "mbconv_e6_k5")
 IDENTITY = 0
 
 # (expansion, kernel) of the two inverted residual blocks, in gene order.
 MBCONVS = ((3, 3), (6, 5))
-
-
-class Layer(NamedTuple):
-    """Where a layer stands: channels in and out, side of its input, stride."""
-
-    channels_in: int
-    channels_out: int
-    side: int
-    stride: int
 
 
 IMAGE_CHANNELS = 3
@@ -97,13 +89,7 @@ class Macro(Space):
 
     @over_batch(1)
     def to_graph(self, genotype: jax.Array) -> Graph:
-        inner = jax.nn.one_hot(genotype + 1, self.num_ops)
-        ends = jax.nn.one_hot(jnp.array([0, self.num_ops - 1]), self.num_ops)
-        return Graph(
-            ops=jnp.concatenate([ends[:1], inner, ends[1:]]),
-            adjacency=jnp.eye(self.num_nodes, k=1),
-            mask=jnp.ones(self.num_nodes),
-        )
+        return chain.graph(genotype, len(OPS))
 
     def from_graph(self, op_logits: ArrayLike, edge_logits: ArrayLike) -> jax.Array:
         """The best block of each layer; the chain itself is fixed."""
@@ -112,22 +98,17 @@ class Macro(Space):
         return jnp.argmax(scores, axis=-1).astype(jnp.int32)
 
     def sub_architecture(self, genotype: ArrayLike, n: int) -> jax.Array:
-        """Keeps ``n - 2`` layers spread over the depth, the others are identity.
-
-        With the depth cut into ``n - 2`` equal regions, the layer in the
-        middle of each region stays.
-        """
+        """Keeps ``n - 2`` layers spread over the depth (``chain.kept``), others are identity."""
         self.check_sub_size(n)
-        middles = (2 * np.arange(n - 2) + 1) * len(LAYERS) // (2 * (n - 2))
-        kept = np.isin(np.arange(len(LAYERS)), middles)
+        kept = chain.kept(len(LAYERS), n - 2)
         return jnp.where(jnp.asarray(kept), jnp.asarray(genotype), IDENTITY)
 
     def params(self, genotype: ArrayLike, num_classes: int = 10) -> jax.Array:
-        return _total(genotype, _layer_params(), _fixed_params(num_classes))
+        return chain.total(genotype, _layer_params(), _fixed_params(num_classes))
 
     def flops(self, genotype: ArrayLike, num_classes: int = 10) -> jax.Array:
         """Of the convolutions and the classifier, for one 32 x 32 image."""
-        return _total(genotype, _layer_flops(), _fixed_flops(num_classes))
+        return chain.total(genotype, _layer_flops(), _fixed_flops(num_classes))
 
     def to_string(self, genotype: ArrayLike) -> str:
         """One digit a layer, e.g. ``"02102211"``."""
@@ -144,39 +125,20 @@ class Macro(Space):
 
     def labels(self, genotype: ArrayLike) -> Labels:
         """Input, the eight blocks and output as nodes of a chain."""
-        blocks = (OPS[gene] for gene in self.check(genotype))
-        chain = tuple((i, i + 1, "") for i in range(self.num_nodes - 1))
-        return Labels(nodes=("input", *blocks, "output"), edges=chain)
-
-
-def _conv_params(channels_in: int, channels_out: int, kernel: int = 1, groups: int = 1) -> int:
-    """Weights of a convolution without bias and of the batch norm behind it."""
-    return channels_in // groups * channels_out * kernel**2 + 2 * channels_out
+        return chain.labels(tuple(OPS[gene] for gene in self.check(genotype)))
 
 
 def _block_params(op: int, layer: Layer) -> int:
-    if op == IDENTITY:
-        return _conv_params(layer.channels_in, layer.channels_out) if layer.stride == 2 else 0
-    expansion, kernel = MBCONVS[op - 1]
-    hidden = expansion * layer.channels_in
-    return (
-        _conv_params(layer.channels_in, hidden)
-        + _conv_params(hidden, hidden, kernel, groups=hidden)
-        + _conv_params(hidden, layer.channels_out)
-    )
+    if op != IDENTITY:
+        return mbconv.params(layer, *MBCONVS[op - 1])
+    return mbconv.conv_params(layer.channels_in, layer.channels_out) if layer.stride == 2 else 0
 
 
 def _block_flops(op: int, layer: Layer) -> int:
-    pixels_in, pixels_out = layer.side**2, (layer.side // layer.stride) ** 2
-    if op == IDENTITY:
-        pointwise = layer.channels_in * layer.channels_out * pixels_out
-        return pointwise if layer.stride == 2 else 0
-    expansion, kernel = MBCONVS[op - 1]
-    hidden = expansion * layer.channels_in
-    expand = layer.channels_in * hidden * pixels_in
-    depthwise = kernel**2 * hidden * pixels_out
-    project = hidden * layer.channels_out * pixels_out
-    return expand + depthwise + project
+    if op != IDENTITY:
+        return mbconv.flops(layer, *MBCONVS[op - 1])
+    pointwise = layer.channels_in * layer.channels_out * layer.side_out**2
+    return pointwise if layer.stride == 2 else 0
 
 
 @functools.cache
@@ -194,8 +156,8 @@ def _layer_flops() -> np.ndarray:
 def _fixed_params(num_classes: int) -> int:
     """Stem, head and classifier."""
     return (
-        _conv_params(IMAGE_CHANNELS, STEM_CHANNELS, STEM_KERNEL)
-        + _conv_params(LAYERS[-1].channels_out, HEAD_CHANNELS)
+        mbconv.conv_params(IMAGE_CHANNELS, STEM_CHANNELS, STEM_KERNEL)
+        + mbconv.conv_params(LAYERS[-1].channels_out, HEAD_CHANNELS)
         + (HEAD_CHANNELS + 1) * num_classes
     )
 
@@ -204,11 +166,5 @@ def _fixed_flops(num_classes: int) -> int:
     """Stem, head and classifier."""
     stem = IMAGE_CHANNELS * STEM_CHANNELS * STEM_KERNEL**2 * IMAGE_SIDE**2
     last = LAYERS[-1]
-    head = last.channels_out * HEAD_CHANNELS * (last.side // last.stride) ** 2
+    head = last.channels_out * HEAD_CHANNELS * last.side_out**2
     return stem + head + HEAD_CHANNELS * num_classes
-
-
-def _total(genotype: ArrayLike, per_layer: np.ndarray, fixed: int) -> jax.Array:
-    """Summed as integers, so that the float32 result is the nearest to the truth."""
-    costs = jnp.asarray(per_layer)[jnp.arange(len(LAYERS)), jnp.asarray(genotype)]
-    return (fixed + costs.sum(-1)).astype(jnp.float32)

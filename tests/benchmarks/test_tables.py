@@ -50,6 +50,42 @@ def test_files_of_numpy_are_read(tmp_path, arrays):
     assert read_table(saved(tmp_path / "t.npz", arrays)).column("toy/params")[2] == 20
 
 
+def test_genes_are_written_as_the_numbers_that_they_stand_for(tmp_path):
+    """Expansion, kernel, layers and squeeze-and-excitation of each block."""
+    space = spaces.get("mnasnet")
+    genotypes = np.array([[0, 0, 0, 0] * 7, [2, 1, 2, 1] * 5 + [1, 0, 3, 0] + [0, 1, 0, 0]])
+    path = tmp_path / "mine.npz"
+    columns = {"imagenet/valid_top1": [50, 60]}
+    save_table(path, space="mnasnet", genotypes=genotypes, columns=columns, meta={})
+    with np.load(path) as file:
+        arrays = dict(file)
+    assert arrays["arch"].tolist() == [
+        [1, 3, 1, 0] * 7,
+        [6, 5, 3, 1] * 5 + [4, 3, 4, 0] + [1, 5, 1, 0],
+    ]
+    table = read_table(path)
+    np.testing.assert_array_equal(table.genotypes, genotypes)
+    assert bool(np.asarray(space.is_valid(table.genotypes)).all())
+    arrays["arch"][1, 4] = 5
+    with pytest.raises(
+        DataError, match=r"arch: row 1, block1\.expansion = 5; accepted are 1, 4, 6$"
+    ):
+        read_table(saved(path, arrays))
+
+
+def test_what_is_no_genotype_is_not_saved(tmp_path):
+    path = tmp_path / "mine.npz"
+    for genotypes, message in [
+        ([[1, 3, 1, 0] * 7], r"arch: row 0, block0\.kernel = 3; accepted are 0, 1$"),
+        ([[0, -1, 0, 0] * 7], r"arch: row 0, block0\.kernel = -1; accepted are 0, 1$"),
+        ([0] * 28, r"arch: shape \(28,\) of int64; expected \[rows, 28\] integers"),
+    ]:
+        with pytest.raises(DataError, match=rf"^{path}: {message}"):
+            columns = {"imagenet/valid_top1": [50]}
+            save_table(path, space="mnasnet", genotypes=genotypes, columns=columns, meta={})
+    assert os.listdir(tmp_path) == []
+
+
 def test_failed_save_keeps_the_old_file(tmp_path, toy):
     path = tmp_path / "t.npz"
     path.write_text("precious")
@@ -98,7 +134,7 @@ DAMAGE = {
     ),
     "a gene too large": (
         lambda a: replaced(a, arch=np.where(a["arch"] == 4, 5, a["arch"])),
-        r"arch: row 3, 0->3 = 5; accepted are 0 \.\. 4",
+        r"arch: row 3, 0->3 = 5; accepted are 0, 1, 2, 3, 4",
     ),
     "a negative gene": (
         lambda a: replaced(a, arch=np.where(a["arch"] == 4, -1, a["arch"])),
@@ -200,7 +236,9 @@ def test_second_measurement_of_a_genotype_is_no_damage(tmp_path, arrays):
 
 def test_space_that_is_not_ours(tmp_path, arrays):
     path = saved(tmp_path / "t.npz", replaced(arrays, space=np.array("nb999")))
-    with pytest.raises(UsageError, match=r"space: 'nb999' is unknown; accepted are gnn, macro, nb"):
+    with pytest.raises(
+        UsageError, match=r"space: 'nb999' is unknown; accepted are gnn, macro, mnasnet, nb"
+    ):
         read_table(path)
     assert not looks_like_table(path)
 

@@ -38,6 +38,12 @@ def test_protocols_of_the_other_tables(benchmark_dir):
     task = get_task(macro, "cifar10@seed0")
     assert (task.search_metric, task.report_metric) == ("test_accuracy_seed0", "test_accuracy")
     assert get_task(macro, "cifar10@mean").search_metric == "test_accuracy"
+    mnasnet = load("mnasnet", benchmark_dir)
+    assert default_task(mnasnet) == "imagenet@valid_top1"
+    task = get_task(mnasnet, "imagenet@valid_top1")
+    assert (task.search_metric, task.report_metric) == ("valid_top1", "valid_top1")
+    assert not get_task(mnasnet, "latency_ms@zcu102").maximize
+    assert get_task(mnasnet, "throughput_img_s@tpuv3").maximize
     gnn = load("gnn")
     assert default_task(gnn) == "cora@valid"
     task = get_task(gnn, "arxiv@valid")
@@ -50,7 +56,7 @@ def test_protocols_of_the_other_tables(benchmark_dir):
 
 
 def test_every_listed_task_is_accepted(benchmark_dir):
-    for name in ("nb201", "macro", "gnn", "nb201:analog"):
+    for name in ("nb201", "macro", "mnasnet", "gnn", "nb201:analog"):
         table = load(name, benchmark_dir)
         for task in tasks(table):
             got = get_task(table, task)

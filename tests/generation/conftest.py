@@ -15,7 +15,9 @@ from pnag_jax.generation.generator import Generator
 from pnag_jax.models.stage1 import Stage1
 
 # Architectures and epochs that suffice: about 300 steps of 128.
-TRAINING = {"gnn": (2000, 22), "macro": (1000, 40), "nb201": (2000, 22)}
+TRAINING = {"gnn": (2000, 22), "macro": (1000, 40), "mnasnet": (8000, 6), "nb201": (2000, 22)}
+# As its config has them.
+FIELDS = {"mnasnet": {"constrained": 1, "num_codes": 128, "hidden": 256}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +34,8 @@ def trained(name: str) -> Trained:
     space = spaces.get(name)
     count, epochs = TRAINING[name]
     split = generation.split(jax.random.key(0), space, count=count)
-    model = Stage1(space=space, num_codes=32, schedule="geometric", width=32)
+    fields = {"num_codes": 32, "schedule": "geometric", "width": 32} | FIELDS.get(name, {})
+    model = Stage1(space=space, **fields)
     variables = generation.train_variables(
         jax.random.key(1),
         model,
