@@ -41,8 +41,6 @@ class Generator:
       decoder: the folded decoder.
       genotypes: int32 ``[M, L]``, what was counted.
       codes: int32 ``[M, D]``, their codes.
-      canonical_codes: int32 ``[M, D]``, the codes of their canonical forms, in
-        which isomorphic architectures are one.
     """
 
     model: Stage1
@@ -51,7 +49,6 @@ class Generator:
     decoder: FoldedDecoder
     genotypes: np.ndarray
     codes: np.ndarray
-    canonical_codes: np.ndarray
 
     @functools.cached_property
     def read(self) -> frozenset[int]:
@@ -81,7 +78,6 @@ def build(
       polish_steps: see ``polish.polish``; 0 leaves the decoder as trained.
     """
     codes = encode_all(model, variables, genotypes)
-    canonical = np.asarray(jax.jit(model.space.canonical)(genotypes))
     count_model = counts.fit(
         codes,
         model.num_codes,
@@ -96,7 +92,6 @@ def build(
         folding.fold(model, variables),
         np.asarray(genotypes, np.int32),
         codes,
-        encode_all(model, variables, canonical),
     )
     if not polish_steps:
         return generator

@@ -12,6 +12,7 @@ which some are empty, ``m`` candidates.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -39,6 +40,7 @@ class Posterior(NamedTuple):
       noise: scalar, over variance.
       variance: scalar, of the process.
       best: scalar, the highest target.
+      view: int32 scalar, which of the distances it is over.
     """
 
     factor: jax.Array
@@ -48,6 +50,7 @@ class Posterior(NamedTuple):
     noise: jax.Array
     variance: jax.Array
     best: jax.Array
+    view: jax.Array
 
 
 class Prediction(NamedTuple):
@@ -94,36 +97,35 @@ def fit(squared: jax.Array, targets: jax.Array, measured: jax.Array) -> Posterio
     """The process of highest marginal likelihood on the grid.
 
     Args:
-      squared: ``[C, C]`` distances between slots.
+      squared: ``[W, C, C]``, distances between slots in each of ``W`` views.
       targets: ``[C]``, 0 in empty slots.
       measured: bool ``[C]``.
     """
     pairs = measured[:, None] & measured[None, :]
     count = jnp.maximum(measured.sum(), 1)
 
-    def at(length: jax.Array, noise: jax.Array) -> tuple[jax.Array, Posterior]:
+    def at(point: jax.Array) -> tuple[jax.Array, Posterior]:
+        view, length, noise = point[0].astype(jnp.int32), point[1], point[2]
         # An empty slot is a row of the identity: it says nothing.
-        covariance = jnp.where(pairs, matern(squared, length), 0.0)
+        covariance = jnp.where(pairs, matern(squared[view], length), 0.0)
         diagonal = jnp.where(measured, noise, 1.0)
         factor = jnp.linalg.cholesky(covariance + jnp.diag(diagonal))
         whitened = jax.scipy.linalg.solve_triangular(factor, targets, lower=True)
         variance = jnp.maximum((whitened**2).sum() / count, 1e-6)
         likelihood = -jnp.log(jnp.diag(factor)).sum() - 0.5 * count * jnp.log(variance)
         best = jnp.where(measured, targets, -jnp.inf).max()
-        posterior = Posterior(factor, whitened, measured, length, noise, variance, best)
+        posterior = Posterior(factor, whitened, measured, length, noise, variance, best, view)
         return likelihood, posterior
 
-    grid = np.array([(length, noise) for length in LENGTHS for noise in NOISES], np.float32)
+    grid = jnp.array(list(itertools.product(range(len(squared)), LENGTHS, NOISES)), jnp.float32)
 
     def better(kept: tuple[jax.Array, Posterior], point: jax.Array) -> tuple:
-        found = at(point[0], point[1])
+        found = at(point)
         keep = kept[0] >= found[0]
         return jax.tree.map(lambda a, b: jnp.where(keep, a, b), kept, found), None
 
     # One after the other: the whole grid of factors would not fit the caches.
-    first = at(grid[0, 0], grid[0, 1])
-    first = jax.tree.map(jnp.asarray, first)
-    (_, posterior), _ = jax.lax.scan(better, first, jnp.asarray(grid[1:]))
+    (_, posterior), _ = jax.lax.scan(better, at(grid[0]), grid[1:])
     return posterior
 
 

@@ -22,6 +22,8 @@ import numpy as np
 
 from pnag_jax.spaces import Graph, Space
 
+# Ways to look at features: see ``seen``.
+VIEWS = 2
 # Counters of path kinds.
 _COUNTERS = 256
 # Pairs of uniform draws whose distances set the scale.
@@ -98,6 +100,17 @@ def width(space: Space) -> int:
     """``E``."""
     genotype = jax.ShapeDtypeStruct((1, space.genotype_length), jnp.int32)
     return int(jax.eval_shape(lambda x: embed(space, x), genotype).shape[1])
+
+
+def seen(features: jax.Array, view: jax.Array | int) -> jax.Array:
+    """Features as a view has them: ``[m, E] -> [m, E]``.
+
+    View 0 has genes and operations, view 1 also kinds of paths; two uniform
+    draws are at a squared distance of 1 on average in both.
+    """
+    has_paths = jnp.arange(features.shape[1]) >= features.shape[1] - _COUNTERS
+    without = jnp.where(has_paths, 0.0, np.sqrt(1.5))
+    return features * jnp.where(view == 0, without, 1.0)
 
 
 def squared(left: jax.Array, right: jax.Array) -> jax.Array:

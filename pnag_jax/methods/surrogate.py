@@ -59,6 +59,11 @@ class State(archive_only.State):
         return process.normal_scores(values, self.measured())
 
 
+def no_features(space: Space, budget: int) -> jax.Array:
+    """Room for the features of what will be measured: ``[budget, E]``."""
+    return jnp.zeros((budget, path_features.width(space)))
+
+
 # ``(key, state, features [m, E], allowed bool [m], n) -> int32 [n]``: which
 # candidates are asked for, best first; ``n`` is static.
 Choose = Callable[[jax.Array, State, jax.Array, jax.Array, int], jax.Array]
@@ -91,7 +96,7 @@ def method(
         chosen = base.resolve(settings, name, config)
         return State(
             archive=archives.empty(space, chosen.budget),
-            features=jnp.zeros((chosen.budget, path_features.width(space))),
+            features=no_features(space, chosen.budget),
             key=key,
             settings=chosen,
         )
@@ -102,15 +107,35 @@ def method(
 
 def _ask(state: State, n: int, *, choose: Choose) -> tuple[jax.Array, State]:
     """Uniform draws up to ``initial`` measurements, then the most promising."""
-    archive = state.archive
     key, key_candidates, key_uniform, key_choice = jax.random.split(state.key, 4)
     rated = candidates(key_candidates, state)
+
+    def picked(features: jax.Array, allowed: jax.Array) -> jax.Array:
+        return choose(key_choice, state, features, allowed, n)
+
+    return propose(key_uniform, state, rated, picked), dataclasses.replace(state, key=key)
+
+
+def propose(
+    key: jax.Array,
+    state: State,
+    rated: jax.Array,
+    choose: Callable[[jax.Array, jax.Array], jax.Array],
+) -> jax.Array:
+    """Uniform draws up to ``initial`` measurements, then what is chosen: ``[n, L]``.
+
+    Args:
+      key: consumed.
+      state: of the search.
+      rated: candidates ``[m, L]``.
+      choose: features ``[m, E]`` and whether each may be asked, bool ``[m]``,
+        to int32 ``[n]``.
+    """
+    archive = state.archive
     canonical = archive.space.canonical(rated)
     features = path_features.embed(archive.space, canonical)
-    chosen = choose(key_choice, state, features, ~archive.contains(canonical), n)
-    initial = state.settings.initial
-    genotypes = proposals.after_uniform(key_uniform, archive, rated[chosen], initial)
-    return genotypes, dataclasses.replace(state, key=key)
+    chosen = choose(features, ~archive.contains(canonical))
+    return proposals.after_uniform(key, archive, rated[chosen], state.settings.initial)
 
 
 def tell(state: State, genotypes: jax.Array, values: jax.Array) -> State:

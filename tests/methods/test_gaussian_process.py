@@ -35,7 +35,7 @@ def problem():
 
 @pytest.fixture(scope="module")
 def posterior(problem) -> gp.Posterior:
-    return jax.jit(gp.fit)(problem["squared"], problem["targets"], problem["measured"])
+    return jax.jit(gp.fit)(problem["squared"][None], problem["targets"], problem["measured"])
 
 
 def dense(problem, posterior):
@@ -78,7 +78,9 @@ def test_the_fit_has_the_highest_likelihood_of_the_grid(problem, posterior):
 
 def test_expected_improvement_by_hand():
     one = jnp.ones(())
-    posterior = gp.Posterior(one, one, one, one, one, jnp.float32(4.0), jnp.float32(1.0))
+    posterior = gp.Posterior(
+        one, one, one, one, one, jnp.float32(4.0), jnp.float32(1.0), jnp.int32(0)
+    )
     prediction = gp.Prediction(jnp.array([1.0, 3.0, -9.0]), jnp.array([0.25, 0.0, 0.25]), one)
     found = gp.expected_improvement(posterior, prediction)
     # A deviation of 1 around the best; certainly 2 better; hopeless.
@@ -96,7 +98,9 @@ def test_expected_improvement_by_hand():
 )
 def test_a_process_that_expects_nothing_is_doubted(mean, allowed, factor):
     one = jnp.ones(())
-    posterior = gp.Posterior(one, one, one, one, one, jnp.float32(1.0), jnp.float32(0.0))
+    posterior = gp.Posterior(
+        one, one, one, one, one, jnp.float32(1.0), jnp.float32(0.0), jnp.int32(0)
+    )
     prediction = gp.Prediction(jnp.array(mean), jnp.ones(2), one)
     doubted = gp.doubt(posterior, prediction, jnp.array(allowed), 0.03)
     assert doubted.variance == factor**2
@@ -135,7 +139,16 @@ def test_copies_of_a_choice_are_not_chosen(problem, posterior):
 
 
 def test_nothing_measured_is_finite():
-    posterior = gp.fit(jnp.zeros((4, 4)), jnp.zeros(4), jnp.zeros(4, bool))
+    posterior = gp.fit(jnp.zeros((1, 4, 4)), jnp.zeros(4), jnp.zeros(4, bool))
     prediction = gp.predict(posterior, jnp.ones((3, 4)))
     np.testing.assert_allclose(prediction.mean, 0)
     np.testing.assert_allclose(prediction.variance, 1)
+
+
+def test_the_view_that_explains_more_counts(problem, posterior):
+    # In the other view slots are where chance puts them.
+    x = np.random.default_rng(1).random(SLOTS)
+    chance = jnp.asarray((x[:, None] - x[None]) ** 2, jnp.float32)
+    for view, squared in enumerate([[problem["squared"], chance], [chance, problem["squared"]]]):
+        found = gp.fit(jnp.stack(squared), problem["targets"], problem["measured"])
+        assert found.view == view and found.length == posterior.length

@@ -62,3 +62,28 @@ def test_the_same_is_at_no_distance():
     apart = path_features.squared(features, features)
     same = (np.asarray(cells)[:, None] == np.asarray(cells)[None]).all(-1)
     np.testing.assert_array_equal(np.asarray(apart) == 0, same)
+
+
+def test_a_view_without_paths_does_not_see_them():
+    # The same operations on the same edges but for what the output sees.
+    cells = NB201.canonical(NB201.sample(jax.random.key(2), 400))
+    features = path_features.embed(NB201, cells)
+    genes = jax.nn.one_hot(cells, 5).reshape(400, -1)
+    operations = NB201.to_graph(cells).ops.sum(axis=-2)
+    means, expected = [], 0.0
+    for group in (genes, operations):
+        apart = np.square(np.asarray(group[:200]) - np.asarray(group[200:])).sum(1)
+        means.append(apart.mean())
+        expected = expected + apart / means[-1] / 2
+    own = path_features.seen(features, 0)
+    apart = np.diag(np.asarray(path_features.squared(own[:200], own[200:])))
+    # The scale is that of other draws.
+    np.testing.assert_allclose(apart / apart.mean(), expected / expected.mean(), rtol=0.05)
+    np.testing.assert_array_equal(path_features.seen(features, 1), features)
+
+
+@pytest.mark.parametrize("view", range(path_features.VIEWS))
+def test_two_uniform_draws_are_one_apart_in_every_view(view):
+    drawn = NB201.canonical(NB201.sample(jax.random.key(3), 600))
+    features = path_features.seen(path_features.embed(NB201, drawn), view)
+    assert 0.9 < float(path_features.squared(features[:300], features[300:]).mean()) < 1.1
