@@ -101,6 +101,27 @@ def quantiles(values: ArrayLike, among: ArrayLike | None = None) -> np.ndarray:
     return np.where(np.isnan(values), np.nan, share).astype(np.float32)
 
 
+def below(key: jax.Array, limit: ArrayLike, n: int, *, margin: float = 0.1) -> jax.Array:
+    """Hardware quantiles to ask for where all but a few samples must keep a limit.
+
+    Samples reach what they are asked for with an error, so that quantiles next
+    to the limit are not asked for: uniform from 0 to the limit less
+    ``margin``, or to its half where that is more.
+
+    Args:
+      key: consumed.
+      limit: share of the measured architectures that keep it, in [0, 1]; for
+        5 ms, ``np.mean(latencies <= 5.0)``.
+      n: number of samples.
+      margin: twice the mean error of a prior is a good choice.
+
+    Returns:
+      float32 ``[n]``.
+    """
+    top = jnp.maximum(jnp.asarray(limit) - margin, jnp.asarray(limit) / 2)
+    return top * jax.random.uniform(key, (n,))
+
+
 def examples(
     prior_tokens: Tokens,
     codes: np.ndarray,
@@ -163,9 +184,16 @@ def train(
       max_shared: see ``tokens.choose``; so is ``min_new``.
       width: of the transformer; so are ``num_layers`` and ``num_heads``.
       on_epoch: called with an epoch's number and the metrics of its steps.
+
+    Raises:
+      UsageError: labels of another number of architectures, embeddings of
+        another number of tasks.
     """
     count = len(generator.codes)
-    labels = [_quantile_columns(x, count) for x in (quality, hardware)]
+    labels = [
+        _quantile_columns(name, x, count)
+        for name, x in (("quality", quality), ("hardware", hardware))
+    ]
     scale_of = stage1.upper_positions(generator.model.scales)[:, 0]
     tokens = tokens_.choose(
         generator.codes,
@@ -177,6 +205,10 @@ def train(
     )
     num_tasks = labels[0].shape[1]
     table = None if embeddings is None else jnp.asarray(embeddings, jnp.float32)
+    if table is not None and (table.ndim != 2 or len(table) != num_tasks):
+        raise UsageError(
+            f"embeddings: of shape {table.shape}; one row for each of {num_tasks} tasks"
+        )
     model = NextScale(
         sizes=tokens.layout.sizes,
         num_values=generator.model.num_codes,
@@ -209,11 +241,16 @@ def train(
     return Prior(generator, tokens, model, state.params)
 
 
-def _quantile_columns(values: ArrayLike | None, count: int) -> np.ndarray:
+def _quantile_columns(name: str, values: ArrayLike | None, count: int) -> np.ndarray:
     """Quantiles of every column: ``[M, columns]``, no column of None."""
     if values is None:
         return np.empty((count, 0), np.float32)
-    columns = np.asarray(values, np.float64).reshape(count, -1)
+    array = np.asarray(values, np.float64)
+    if array.ndim not in (1, 2) or len(array) != count:
+        raise UsageError(
+            f"{name}: of shape {array.shape}; one row for each of {count} architectures"
+        )
+    columns = array.reshape(count, -1)
     return np.stack([quantiles(column) for column in columns.T], axis=1)
 
 
@@ -269,7 +306,7 @@ def draw(key: jax.Array, logits: jax.Array, sampling: Sampling) -> jax.Array:
 def _generate(
     key: jax.Array,
     params: Any,
-    conditions: Conditions,
+    conditions: ConditionArrays,
     tokens: Tokens,
     decoder: FoldedDecoder,
     n: int,
@@ -289,10 +326,9 @@ def _generate(
         logits = decoder.logits(tokens.spread(codes, read), space)
         return space.free_decode(*logits) if raw else space.from_graph(*logits)
 
-    filled = conditions.filled(n, model.embedding_size, model.dtype)
     # The last chunk is filled up with repetitions of the first rows.
     rows = jnp.arange(count * size) % n
-    chunks = jax.tree.map(lambda x: x[rows].reshape(count, size, *x.shape[1:]), filled)
+    chunks = jax.tree.map(lambda x: x[rows].reshape(count, size, *x.shape[1:]), conditions)
     drawn = jax.lax.map(chunk, (jax.random.split(key, count), chunks))
     return drawn.reshape(count * size, -1)[:n]
 
@@ -325,7 +361,8 @@ def generate(
     return _generate(
         key,
         prior.params,
-        conditions,
+        # Filled here, so that all kinds of conditions share one compilation.
+        conditions.filled(n, model.embedding_size, model.dtype),
         prior.tokens,
         generator.decoder,
         n,

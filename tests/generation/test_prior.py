@@ -13,6 +13,7 @@ from pnag_jax.errors import UsageError
 from pnag_jax.generation import prior as priors
 from pnag_jax.generation import promise
 from pnag_jax.generation.prior import Conditions, Sampling
+from pnag_jax.models.next_scale import NextScale
 
 TINY = {"width": 16, "num_layers": 1, "num_heads": 2}
 
@@ -25,6 +26,15 @@ def test_quantiles_by_hand():
     )
     assert priors.quantiles([5.0]).tolist() == [0.5]
     assert np.isnan(priors.quantiles([np.nan])).all()
+
+
+@pytest.mark.parametrize(("limit", "top"), [(0.5, 0.4), (0.1, 0.05), (1.0, 0.9)])
+def test_quantiles_below_a_limit(limit, top):
+    asked = np.asarray(priors.below(jax.random.key(0), limit, 1000, margin=0.1))
+    assert asked.shape == (1000,) and asked.dtype == np.float32
+    assert 0 <= asked.min() < 0.02 * top and 0.98 * top < asked.max() <= top
+    # Uniform: half of them in the lower half, 5 standard errors are 0.08.
+    assert abs((asked < top / 2).mean() - 0.5) < 0.08
 
 
 @pytest.mark.parametrize(
@@ -51,6 +61,38 @@ def test_draw_from_logits():
     # Squared shares: 0.01, 0.36, 0.09 of 0.46.
     expected = np.array([0.01, 0.36, 0.09]) / 0.46
     np.testing.assert_allclose(shares(Sampling(temperature=0.5)), expected, atol=0.04)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_greedy_codes_are_the_best_of_the_uncached_logits(guidance):
+    model = NextScale(sizes=(2, 1, 3), num_values=5, width=8, num_layers=2, num_heads=2)
+    conditions = Conditions(quality=np.linspace(0, 1, 4)).filled(4, 0)
+    none = Conditions().filled(4, 0)
+    fresh = jax.jit(model.init)(jax.random.key(0), jnp.zeros((4, 6), jnp.int32), none)
+    leaves, structure = jax.tree.flatten(fresh)
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    moved = [x + 0.5 * jax.random.normal(k, x.shape) for k, x in zip(keys, leaves, strict=True)]
+    params = jax.tree.unflatten(structure, moved)
+
+    sampling = Sampling(top_k=1, guidance=guidance)
+    codes = jax.jit(
+        lambda key: priors.draw_codes(key, params, conditions, 4, model=model, sampling=sampling)
+    )(jax.random.key(2))
+    asked, free = (jax.jit(model.apply)(params, codes, given) for given in (conditions, none))
+    logits = free + guidance * (asked - free)
+    np.testing.assert_array_equal(codes, logits.argmax(axis=-1))
+    assert len(np.unique(codes, axis=0)) > 1
+
+
+def test_labels_of_other_architectures_are_refused(nb201_trained):
+    generator = nb201_trained.generator
+    count = len(generator.codes)
+    with pytest.raises(UsageError, match=rf"quality: of shape \(3,\); one row for each of {count}"):
+        priors.train(jax.random.key(0), generator, quality=np.ones(3))
+    with pytest.raises(UsageError, match="embeddings: of shape"):
+        priors.train(
+            jax.random.key(0), generator, quality=np.ones(count), embeddings=np.ones((2, 3))
+        )
 
 
 def test_rows_with_labels_stand_about_as_often_as_those_without(nb201_trained):
@@ -129,7 +171,9 @@ def test_the_key_alone_decides_and_nothing_is_compiled_twice(prior):
     first = priors.generate(jax.random.key(3), prior, 150, Conditions(quality=0.5))
     compiled = priors._generate._cache_size()
     again = priors.generate(jax.random.key(3), prior, 150, Conditions(quality=0.5))
-    other = priors.generate(jax.random.key(4), prior, 150, Conditions(quality=0.25))
+    other = priors.generate(
+        jax.random.key(4), prior, 150, Conditions(quality=np.full(150, 0.2), hardware=0.5, device=1)
+    )
     assert priors._generate._cache_size() == compiled
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
