@@ -104,7 +104,7 @@ class NextScale(nn.Module):
     num_tasks: int = 0
     embedding_size: int = 0
     width: int = 64
-    num_layers: int = 3
+    num_layers: int = 2
     num_heads: int = 4
     dtype: Any = jnp.float32
 
