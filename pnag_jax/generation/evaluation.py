@@ -66,22 +66,38 @@ def evaluate(
       count: samples, ``N`` of the protocol.
       distinct: sample without replacement.
     """
-    space = generator.model.space
     key_sample, key_uniform = jax.random.split(key)
     raw = generators.generate(key_sample, generator, count, raw=True)
     if distinct:
         sample = generators.generate_distinct(key_sample, generator, count)
     else:
         sample = np.asarray(generators.generate(key_sample, generator, count))
-    # Uniform over all genotypes, valid or not: what knowing nothing gives.
-    uniform = jax.random.randint(
-        key_uniform, (count, space.genotype_length), 0, np.array(space.choices)
-    )
     return {
         "count": count,
         "sampling": "without replacement" if distinct else "independent",
-        "raw_validity": describe(space, raw, generator.genotypes)["validity"],
-        **describe(space, sample, generator.genotypes),
-        "training_share": len(generator.genotypes) / space.size,
-        "uniform": describe(space, uniform, generator.genotypes),
+        **beside_uniform(key_uniform, generator, sample, raw),
+    }
+
+
+def beside_uniform(
+    key: jax.Array, generator: Generator, sample: ArrayLike, raw: ArrayLike
+) -> dict[str, Any]:
+    """Shares of a sample, and those of as many uniform draws.
+
+    Args:
+      key: of the uniform draws, consumed.
+      generator: gives the space, and what was trained on.
+      sample: int ``[n, L]``, constrained.
+      raw: int ``[n, L]``, decoded without the constraint.
+    """
+    space, trained = generator.model.space, generator.genotypes
+    # Uniform over all genotypes, valid or not: what knowing nothing gives.
+    uniform = jax.random.randint(
+        key, (len(np.asarray(raw)), space.genotype_length), 0, np.array(space.choices)
+    )
+    return {
+        "raw_validity": describe(space, raw, trained)["validity"],
+        **describe(space, sample, trained),
+        "training_share": len(trained) / space.size,
+        "uniform": describe(space, uniform, trained),
     }

@@ -5,6 +5,9 @@ The binaries train with checkpoints and logs instead; both run the same steps.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +19,7 @@ from pnag_jax.models import stage1_step
 from pnag_jax.models.stage1 import Stage1, Variables
 from pnag_jax.spaces import Space
 from pnag_jax.training import parallel
+from pnag_jax.training.state import TrainState
 
 
 def train_variables(
@@ -38,23 +42,55 @@ def train_variables(
       learning_rate: of the first step; the paper trains longer at 1e-4.
     """
     batch_size = min(batch_size, len(genotypes))
-    steps = len(genotypes) // batch_size
     optimizer = stage1_step.make_optimizer(
-        learning_rate=learning_rate, num_steps=num_epochs * steps
+        learning_rate=learning_rate, num_steps=num_epochs * (len(genotypes) // batch_size)
     )
-    epoch = parallel.make_epoch(
+    key_init, key_run = jax.random.split(key)
+    state = run_epochs(
+        key_run,
         stage1_step.make_step(model, optimizer),
+        stage1_step.create_state(key_init, model, optimizer),
+        jnp.asarray(genotypes, jnp.int32),
+        num_epochs=num_epochs,
         batch_size=batch_size,
-        steps_per_epoch=steps,
+    )
+    return stage1_step.variables(state)
+
+
+def run_epochs(
+    key: jax.Array,
+    step: parallel.StepFn,
+    state: TrainState,
+    data: Any,
+    *,
+    num_epochs: int,
+    batch_size: int,
+    on_epoch: Callable[[int, Mapping[str, np.ndarray]], None] | None = None,
+) -> TrainState:
+    """Trains on one device, without files.
+
+    Args:
+      key: consumed.
+      step: one update.
+      state: before the first step.
+      data: leaves ``[M, ...]``.
+      num_epochs: passes over them; what no batch has room for is left out.
+      batch_size: at most ``M``.
+      on_epoch: called with an epoch's number and the metrics of its steps.
+    """
+    epoch = parallel.make_epoch(
+        step,
+        batch_size=batch_size,
+        steps_per_epoch=len(jax.tree.leaves(data)[0]) // batch_size,
         strategy="mesh",
         devices=jax.local_devices()[:1],
     )
-    key_init, key_run = jax.random.split(key)
-    state = epoch.place(stage1_step.create_state(key_init, model, optimizer))
-    data = epoch.place_data(jnp.asarray(genotypes, jnp.int32))
+    placed, data = epoch.place(state), epoch.place_data(data)
     for number in range(num_epochs):
-        state, _ = epoch.run(state, data, key_run, number)
-    return stage1_step.variables(jax.device_put(epoch.fetch(state)))
+        placed, metrics = epoch.run(placed, data, key, number)
+        if on_epoch is not None:
+            on_epoch(number, jax.device_get(metrics))
+    return jax.device_put(epoch.fetch(placed))
 
 
 def train(key: jax.Array, space: Space, *, num_epochs: int = 12) -> Generator:
