@@ -16,7 +16,8 @@ def choose(
 ) -> jax.Array:
     """The candidates of the highest expected improvement; see ``surrogate.Choose``."""
     del key  # nothing is drawn
-    return path_process.choose(path_process.fit(state), state, features, allowed, n)
+    posterior = path_process.fit(state.features, state.targets(), state.measured())
+    return path_process.choose(posterior, state.features, features, allowed, n)
 
 
 METHOD = surrogate.method("gp", surrogate.Settings, choose)

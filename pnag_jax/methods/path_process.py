@@ -3,15 +3,20 @@
 ``gaussian_process`` on the distances of ``path_features``; of its views the
 one of highest marginal likelihood counts, so that kinds of paths are left out
 where they tell nothing.  Letters as in ``methods.base``, ``m`` candidates and
-``E`` features.
+``E`` features,
+``C`` slots of measurements and ``M`` architectures of a generator.
 """
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from pnag_jax.methods import gaussian_process, path_features, surrogate
+from pnag_jax.generation import Generator
+from pnag_jax.methods import gaussian_process, path_features
 from pnag_jax.methods.gaussian_process import Posterior, Prediction
 
 
@@ -20,21 +25,27 @@ def _apart(view: jax.Array | int, left: jax.Array, right: jax.Array) -> jax.Arra
     return path_features.squared(path_features.seen(left, view), path_features.seen(right, view))
 
 
-def fit(state: surrogate.State) -> Posterior:
-    """The process that the measurements so far give."""
+def fit(features: jax.Array, targets: jax.Array, measured: jax.Array) -> Posterior:
+    """The process that measurements give; see ``gaussian_process.fit``.
+
+    Args:
+      features: of the slots, ``[C, E]``.
+      targets: ``[C]``, 0 in empty slots.
+      measured: bool ``[C]``.
+    """
     views = range(path_features.VIEWS)
-    squared = jnp.stack([_apart(view, state.features, state.features) for view in views])
-    return gaussian_process.fit(squared, state.targets(), state.measured())
+    squared = jnp.stack([_apart(view, features, features) for view in views])
+    return gaussian_process.fit(squared, targets, measured)
 
 
-def predict(posterior: Posterior, state: surrogate.State, features: jax.Array) -> Prediction:
-    """The values of architectures with these features: ``[m, E]``."""
-    return gaussian_process.predict(posterior, _apart(posterior.view, features, state.features))
+def predict(posterior: Posterior, known: jax.Array, features: jax.Array) -> Prediction:
+    """The values of architectures, by their features and those of the slots: ``[m, E], [C, E]``."""
+    return gaussian_process.predict(posterior, _apart(posterior.view, features, known))
 
 
 def choose(
     posterior: Posterior,
-    state: surrogate.State,
+    known: jax.Array,
     features: jax.Array,
     allowed: jax.Array,
     n: int,
@@ -44,13 +55,13 @@ def choose(
 
     Args:
       posterior: from ``fit``.
-      state: as fitted.
+      known: features of the slots, ``[C, E]``.
       features: of the candidates, ``[m, E]``.
       allowed: bool ``[m]``.
       n: how many.
       least: see ``gaussian_process.doubt``.
     """
-    prediction = predict(posterior, state, features)
+    prediction = predict(posterior, known, features)
     return gaussian_process.choose(
         gaussian_process.doubt(posterior, prediction, allowed, least),
         prediction,
@@ -58,3 +69,12 @@ def choose(
         allowed,
         n,
     )
+
+
+@functools.cache
+def trained_on(generator: Generator) -> np.ndarray:
+    """Features of what a generator was trained on: ``[M, E]``, on the host."""
+    space = generator.model.space
+    embed = jax.jit(lambda genotypes: path_features.embed(space, space.canonical(genotypes)))
+    with jax.ensure_compile_time_eval():  # may be asked for while a search is traced
+        return np.asarray(embed(generator.genotypes))

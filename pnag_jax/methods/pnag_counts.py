@@ -19,12 +19,11 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from pnag_jax import generation, spaces
 from pnag_jax.generation import Generator
 from pnag_jax.methods import archive as archives
-from pnag_jax.methods import base, path_features, path_process, surrogate
+from pnag_jax.methods import base, path_process, surrogate
 from pnag_jax.methods import gaussian_process as gp
 from pnag_jax.spaces import Space
 
@@ -87,20 +86,11 @@ def init(key: jax.Array, space: Space, config: base.Config | None = None) -> Sta
     )
 
 
-@functools.cache
-def trained_on(generator: Generator) -> np.ndarray:
-    """Features of what a generator was trained on: ``[M, E]``, on the host."""
-    space = generator.model.space
-    embed = jax.jit(lambda genotypes: path_features.embed(space, space.canonical(genotypes)))
-    with jax.ensure_compile_time_eval():  # may be asked for while a search is traced
-        return np.asarray(embed(generator.genotypes))
-
-
 def weights(key: jax.Array, state: State, posterior: gp.Posterior) -> jax.Array:
     """What each training architecture counts this round, 1 in all: ``[M]``."""
-    settings, features = state.settings, jnp.asarray(trained_on(state.generator))
+    settings, features = state.settings, jnp.asarray(path_process.trained_on(state.generator))
     rows = jax.random.permutation(key, len(features))[: settings.pool]
-    prediction = path_process.predict(posterior, state, features[rows])
+    prediction = path_process.predict(posterior, state.features, features[rows])
     value = gp.expected_improvement(posterior, prediction)
     steep = (settings.focus + jnp.argsort(jnp.argsort(-value))) ** -2.0
     pooled = jnp.zeros(len(features)).at[rows].set(steep / steep.sum())
@@ -111,7 +101,7 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
     """Uniform draws up to ``initial`` measurements, then the best generated."""
     settings = state.settings
     key, key_pool, key_draw, key_uniform = jax.random.split(state.key, 4)
-    posterior = path_process.fit(state)
+    posterior = path_process.fit(state.features, state.targets(), state.measured())
     drawn = generation.generate(
         key_draw,
         state.generator,
@@ -119,7 +109,9 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
         weights=weights(key_pool, state, posterior),
     )
     rated = state.archive.space.nearest(drawn)
-    choose = functools.partial(path_process.choose, posterior, state, n=n, least=settings.least)
+    choose = functools.partial(
+        path_process.choose, posterior, state.features, n=n, least=settings.least
+    )
     genotypes = surrogate.propose(key_uniform, state, rated, choose)
     return genotypes, dataclasses.replace(state, key=key)
 

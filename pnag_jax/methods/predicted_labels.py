@@ -1,9 +1,9 @@
 """Labels for architectures that were not measured, from those that were.
 
 A network that is trained on a few hundred labels learns them by heart.  The
-Gaussian process of the searches (``gaussian_process``, ``code_distance``)
-spreads them over all architectures of a generator first, so that the
-next-scale prior has as many labels as architectures.
+Gaussian process of the searches (``path_process``) spreads them over all
+architectures of a generator first, so that the next-scale prior has as many
+labels as architectures.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from jax.typing import ArrayLike
 
 from pnag_jax.errors import UsageError
 from pnag_jax.generation import Generator
-from pnag_jax.methods import code_distance
 from pnag_jax.methods import gaussian_process as gp
+from pnag_jax.methods import path_process
 
 # Architectures that are predicted in one call: bounds memory.
 _BATCH = 2048
@@ -43,19 +43,18 @@ def predict(generator: Generator, values: ArrayLike) -> np.ndarray:
             f"values: {len(rows)} measurements in an array of shape {values.shape}; accepted are"
             f" 2 and more in one of shape {(len(generator.codes),)}"
         )
-    by = code_distance.measure(generator)
-    codes = jnp.asarray(generator.canonical_codes)
-    known = codes[rows]
+    features = path_process.trained_on(generator)
+    known = jnp.asarray(features[rows])
     measured = jnp.ones(len(rows), bool)
     targets = gp.normal_scores(jnp.asarray(values[rows]), measured)
-    posterior = gp.fit(code_distance.squared(by, known, known), targets, measured)
+    posterior = path_process.fit(known, targets, measured)
 
     @jax.jit
     def mean(batch: jax.Array) -> jax.Array:
-        return gp.predict(posterior, code_distance.squared(by, batch, known)).mean
+        return path_process.predict(posterior, known, batch).mean
 
-    batch = min(_BATCH, len(codes))
+    batch = min(_BATCH, len(features))
     # The last batch is filled up, so that one compilation serves all.
-    padded = np.resize(np.asarray(codes), (-(-len(codes) // batch) * batch, codes.shape[1]))
+    padded = np.resize(features, (-(-len(features) // batch) * batch, features.shape[1]))
     parts = [np.asarray(mean(padded[i : i + batch])) for i in range(0, len(padded), batch)]
-    return np.concatenate(parts)[: len(codes)]
+    return np.concatenate(parts)[: len(features)]

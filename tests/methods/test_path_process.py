@@ -21,7 +21,7 @@ def state(macro, hill):
 
 @pytest.fixture(scope="module")
 def posterior(state):
-    return path_process.fit(state)
+    return path_process.fit(state.features, state.targets(), state.measured())
 
 
 def test_where_genes_are_everything_kinds_of_paths_are_left_out(posterior):
@@ -30,14 +30,14 @@ def test_where_genes_are_everything_kinds_of_paths_are_left_out(posterior):
 
 def test_it_ranks_what_it_has_not_seen(posterior, state, macro, hill):
     drawn = macro.canonical(macro.sample(jax.random.key(2), 300))
-    prediction = path_process.predict(posterior, state, path_features.embed(macro, drawn))
+    prediction = path_process.predict(posterior, state.features, path_features.embed(macro, drawn))
     assert np.corrcoef(prediction.mean, hill(drawn))[0, 1] > 0.7
 
 
 def test_what_is_not_allowed_is_not_chosen(posterior, state, macro):
     drawn = macro.canonical(macro.sample(jax.random.key(3), 50))
     features = path_features.embed(macro, drawn)
-    first = path_process.choose(posterior, state, features, jnp.ones(50, bool), 3)
+    first = path_process.choose(posterior, state.features, features, jnp.ones(50, bool), 3)
     allowed = jnp.ones(50, bool).at[first].set(False)
-    second = path_process.choose(posterior, state, features, allowed, 3)
+    second = path_process.choose(posterior, state.features, features, allowed, 3)
     assert not set(np.asarray(first).tolist()) & set(np.asarray(second).tolist())

@@ -20,7 +20,11 @@ def state(macro, hill):
 
 
 def test_weights_are_shares_and_lean_to_the_better(state, hill):
-    found = pnag_counts.weights(jax.random.key(2), state, path_process.fit(state))
+    found = pnag_counts.weights(
+        jax.random.key(2),
+        state,
+        path_process.fit(state.features, state.targets(), state.measured()),
+    )
     generator, floor = state.generator, state.settings.floor
     assert found.shape == (len(generator.genotypes),)
     assert float(found.sum()) == pytest.approx(1, rel=1e-5)
