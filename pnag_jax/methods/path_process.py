@@ -2,9 +2,8 @@
 
 ``gaussian_process`` on the distances of ``path_features``; of its views the
 one of highest marginal likelihood counts, so that kinds of paths are left out
-where they tell nothing.  Letters as in ``methods.base``, ``m`` candidates and
-``E`` features,
-``C`` slots of measurements and ``M`` architectures of a generator.
+where they tell nothing.  Letters as in ``methods.base``, ``m`` candidates,
+``E`` features, ``C`` slots of measurements, ``M`` architectures of a generator.
 """
 
 from __future__ import annotations
