@@ -38,7 +38,7 @@ def generator() -> Generator:
     codes = np.resize(genotypes.T, (positions, len(genotypes))).T % model.num_codes
     counted = counts.fit(codes, model.num_codes, max_parents=1)
     decoder = folding.fold(model, variables)
-    return Generator(model, variables, counted, decoder, genotypes, codes, codes)
+    return Generator(model, variables, counted, decoder, genotypes, codes)
 
 
 @pytest.fixture(scope="module")
