@@ -65,7 +65,6 @@ def test_the_same_is_at_no_distance():
 
 
 def test_a_view_without_paths_does_not_see_them():
-    # The same operations on the same edges but for what the output sees.
     cells = NB201.canonical(NB201.sample(jax.random.key(2), 400))
     features = path_features.embed(NB201, cells)
     genes = jax.nn.one_hot(cells, 5).reshape(400, -1)
