@@ -22,7 +22,7 @@ from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
 
 # Methods that search with a trained generator, in their config's field of that name.
-GENERATIVE = ("pnag_counts",)
+GENERATIVE = ("pnag", "pnag_counts")
 
 _BEST = 10
 

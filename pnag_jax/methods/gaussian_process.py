@@ -40,7 +40,7 @@ class Posterior(NamedTuple):
       noise: scalar, over variance.
       variance: scalar, of the process.
       best: scalar, the highest target.
-      view: int32 scalar, which of the distances it is over.
+      view: int32 scalar, which of several distances it is over.
     """
 
     factor: jax.Array
@@ -86,10 +86,43 @@ def normal_scores(values: jax.Array, measured: jax.Array) -> jax.Array:
     return jnp.where(measured, jax.scipy.special.ndtri(jnp.clip(share, 1e-6, 1 - 1e-6)), 0.0)
 
 
-def matern(squared: jax.Array, length: jax.Array) -> jax.Array:
+def matern(squared: jax.Array, length: jax.Array | float) -> jax.Array:
     """Matern 3/2 correlation of squared distances."""
     r = jnp.sqrt(3 * jnp.maximum(squared, 0.0)) / length
     return (1 + r) * jnp.exp(-r)
+
+
+def condition(
+    squared: jax.Array,
+    targets: jax.Array,
+    measured: jax.Array,
+    length: jax.Array | float,
+    noise: jax.Array | float,
+) -> tuple[jax.Array, Posterior]:
+    """The process of given length scale and noise, and its log marginal likelihood.
+
+    Args:
+      squared: distances between slots, ``[C, C]``.
+      targets: ``[C]``, 0 in empty slots.
+      measured: bool ``[C]``.
+      length: scalar.
+      noise: scalar, over the variance; that is the likeliest one.
+
+    Returns:
+      The likelihood but for a constant, and the process, of view 0.
+    """
+    pairs = measured[:, None] & measured[None, :]
+    count = jnp.maximum(measured.sum(), 1)
+    # An empty slot is a row of the identity: it says nothing.
+    covariance = jnp.where(pairs, matern(squared, length), 0.0)
+    diagonal = jnp.where(measured, noise, 1.0)
+    factor = jnp.linalg.cholesky(covariance + jnp.diag(diagonal))
+    whitened = jax.scipy.linalg.solve_triangular(factor, targets, lower=True)
+    variance = jnp.maximum((whitened**2).sum() / count, 1e-6)
+    likelihood = -jnp.log(jnp.diag(factor)).sum() - 0.5 * count * jnp.log(variance)
+    best = jnp.where(measured, targets, -jnp.inf).max()
+    scalars = (jnp.asarray(length), jnp.asarray(noise), variance, best, jnp.int32(0))
+    return likelihood, Posterior(factor, whitened, measured, *scalars)
 
 
 @jax.jit
@@ -101,21 +134,11 @@ def fit(squared: jax.Array, targets: jax.Array, measured: jax.Array) -> Posterio
       targets: ``[C]``, 0 in empty slots.
       measured: bool ``[C]``.
     """
-    pairs = measured[:, None] & measured[None, :]
-    count = jnp.maximum(measured.sum(), 1)
 
     def at(point: jax.Array) -> tuple[jax.Array, Posterior]:
         view, length, noise = point[0].astype(jnp.int32), point[1], point[2]
-        # An empty slot is a row of the identity: it says nothing.
-        covariance = jnp.where(pairs, matern(squared[view], length), 0.0)
-        diagonal = jnp.where(measured, noise, 1.0)
-        factor = jnp.linalg.cholesky(covariance + jnp.diag(diagonal))
-        whitened = jax.scipy.linalg.solve_triangular(factor, targets, lower=True)
-        variance = jnp.maximum((whitened**2).sum() / count, 1e-6)
-        likelihood = -jnp.log(jnp.diag(factor)).sum() - 0.5 * count * jnp.log(variance)
-        best = jnp.where(measured, targets, -jnp.inf).max()
-        posterior = Posterior(factor, whitened, measured, length, noise, variance, best, view)
-        return likelihood, posterior
+        likelihood, posterior = condition(squared[view], targets, measured, length, noise)
+        return likelihood, posterior._replace(view=view)
 
     grid = jnp.array(list(itertools.product(range(len(squared)), LENGTHS, NOISES)), jnp.float32)
 

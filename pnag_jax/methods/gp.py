@@ -16,8 +16,9 @@ def choose(
 ) -> jax.Array:
     """The candidates of the highest expected improvement; see ``surrogate.Choose``."""
     del key  # nothing is drawn
-    posterior = path_process.fit(state.features, state.targets(), state.measured())
-    return path_process.choose(posterior, state.features, features, allowed, n)
+    space = state.archive.space
+    fitted = path_process.fit(space, state.features, state.targets(), state.measured())
+    return path_process.choose(fitted, state.features, features, allowed, n)
 
 
 METHOD = surrogate.method("gp", surrogate.Settings, choose)

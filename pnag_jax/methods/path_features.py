@@ -1,20 +1,23 @@
-"""Architectures as vectors of what a user would count: genes, operations, paths.
+"""Architectures as vectors of what a user would count, in groups.
 
-Three groups of features, each scaled so that two uniform draws are at a squared
-distance of 1 on average, then averaged: every gene's value; how often each
-operation occurs; how often each kind of path from input to output occurs, a
-kind being its sequence of operations without those that only pass data on.
+In the order of ``GROUPS``: every gene's value; how often each operation occurs;
+how often each kind of path from input to output occurs, a kind being its
+sequence of operations without those that only pass data on; how often each
+operation feeds each other one; parameters and multiply-accumulates, as normal
+scores among uniform draws, so that their units do not matter.  Each group is
+scaled so that two uniform draws are at a squared distance of 1 on average.
 
 Kinds of paths are hashed into a fixed number of counters (a random permutation
 an operation, applied along the path), so that any space gets vectors of fixed
 length.  Path encodings: White, Neiswanger and Savani, "BANANAS", AAAI 2021.
 
-Letters: ``m`` architectures, ``K`` counters, ``E`` features in all.
+Letters: ``m`` architectures, ``K`` counters, ``E`` features in all, ``G`` groups.
 """
 
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +25,7 @@ import numpy as np
 
 from pnag_jax.spaces import Graph, Space
 
-# Ways to look at features: see ``seen``.
-VIEWS = 2
+GROUPS = ("genes", "operations", "paths", "adjacent", "costs")
 # Counters of path kinds.
 _COUNTERS = 256
 # Pairs of uniform draws whose distances set the scale.
@@ -69,25 +71,66 @@ def path_counts(op_names: tuple[str, ...], graph: Graph) -> jax.Array:
     return jax.lax.fori_loop(1, size, visit, start)[size - 1]
 
 
-def _groups(space: Space, canonical: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The three groups, not scaled: ``[m, L A], [m, F], [m, K]``."""
-    genes = jax.nn.one_hot(canonical, max(space.choices))
+class _Groups(NamedTuple):
+    """Not scaled: ``[m, L A]``, ``[m, F]``, ``[m, K]``, ``[m, F F]``, ``[m, 2]``."""
+
+    genes: jax.Array
+    operations: jax.Array
+    paths: jax.Array
+    adjacent: jax.Array
+    costs: jax.Array
+
+
+def _groups(space: Space, canonical: jax.Array) -> _Groups:
     graph = space.to_graph(canonical)
-    counts = jax.lax.map(functools.partial(path_counts, space.op_names), graph, batch_size=_CHUNK)
-    return genes.reshape(len(canonical), -1), graph.ops.sum(axis=-2), counts
+    adjacent = jnp.einsum("mif,mij,mjg->mfg", graph.ops, graph.adjacency, graph.ops)
+    pairs = zip(_costs(space, canonical), _usual_costs(space), strict=True)
+    return _Groups(
+        genes=jax.nn.one_hot(canonical, max(space.choices)).reshape(len(canonical), -1),
+        operations=graph.ops.sum(axis=-2),
+        paths=jax.lax.map(functools.partial(path_counts, space.op_names), graph, batch_size=_CHUNK),
+        adjacent=adjacent.reshape(len(canonical), -1),
+        costs=jnp.stack([_score(cost, usual) for cost, usual in pairs], axis=-1),
+    )
+
+
+def _costs(space: Space, canonical: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return space.params(canonical), space.flops(canonical)
+
+
+def _score(values: jax.Array, among: np.ndarray) -> jax.Array:
+    """Normal quantiles of the values' ranks among sorted others, ties at half."""
+    sides = [jnp.searchsorted(among, values, side=side) for side in ("left", "right")]
+    share = (sides[0] + sides[1]) / (2 * len(among))
+    end = 0.5 / len(among)
+    return jax.scipy.special.ndtri(jnp.clip(share, end, 1 - end))
+
+
+@functools.cache
+def _drawn(space: Space) -> jax.Array:
+    """Canonical uniform draws by which features are scaled: ``[2 _SAMPLE, L]``."""
+    with jax.ensure_compile_time_eval():  # may be asked for while a search is traced
+        return space.canonical(space.sample(jax.random.key(0), 2 * _SAMPLE))
+
+
+@functools.cache
+def _usual_costs(space: Space) -> tuple[np.ndarray, ...]:
+    """Sorted costs of uniform draws: ``[2 _SAMPLE]`` each."""
+    with jax.ensure_compile_time_eval():
+        costs = jax.jit(_costs, static_argnums=0)(space, _drawn(space))
+        return tuple(np.sort(np.asarray(cost)) for cost in costs)
 
 
 @functools.cache
 def _scales(space: Space) -> tuple[float, ...]:
     """What each group's features are multiplied by."""
-    with jax.ensure_compile_time_eval():  # may be asked for while a search is traced
-        drawn = space.sample(jax.random.key(0), 2 * _SAMPLE)
-        groups = jax.jit(_groups, static_argnums=0)(space, space.canonical(drawn))
+    with jax.ensure_compile_time_eval():
+        groups = jax.jit(_groups, static_argnums=0)(space, _drawn(space))
         means = [
             float(np.square(np.asarray(x[:_SAMPLE]) - np.asarray(x[_SAMPLE:])).sum(1).mean())
             for x in groups
         ]
-    return tuple(float((len(means) * max(mean, 1e-6)) ** -0.5) for mean in means)
+    return tuple(max(mean, 1e-6) ** -0.5 for mean in means)
 
 
 def embed(space: Space, canonical: jax.Array) -> jax.Array:
@@ -96,21 +139,17 @@ def embed(space: Space, canonical: jax.Array) -> jax.Array:
     return jnp.concatenate([group * scale for group, scale in pairs], axis=1)
 
 
+@functools.cache
+def group_of(space: Space) -> np.ndarray:
+    """The index of each feature's group in ``GROUPS``: int ``[E]``."""
+    genotype = jax.ShapeDtypeStruct((1, space.genotype_length), jnp.int32)
+    groups = jax.eval_shape(lambda x: _groups(space, x), genotype)
+    return np.repeat(np.arange(len(GROUPS)), [group.shape[1] for group in groups])
+
+
 def width(space: Space) -> int:
     """``E``."""
-    genotype = jax.ShapeDtypeStruct((1, space.genotype_length), jnp.int32)
-    return int(jax.eval_shape(lambda x: embed(space, x), genotype).shape[1])
-
-
-def seen(features: jax.Array, view: jax.Array | int) -> jax.Array:
-    """Features as a view has them: ``[m, E] -> [m, E]``.
-
-    View 0 has genes and operations, view 1 also kinds of paths; two uniform
-    draws are at a squared distance of 1 on average in both.
-    """
-    has_paths = jnp.arange(features.shape[1]) >= features.shape[1] - _COUNTERS
-    without = jnp.where(has_paths, 0.0, np.sqrt(1.5))
-    return features * jnp.where(view == 0, without, 1.0)
+    return len(group_of(space))
 
 
 def squared(left: jax.Array, right: jax.Array) -> jax.Array:

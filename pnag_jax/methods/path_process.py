@@ -1,49 +1,106 @@
 """A Gaussian process over the path features of what was measured.
 
-``gaussian_process`` on the distances of ``path_features``; of its views the
-one of highest marginal likelihood counts, so that kinds of paths are left out
-where they tell nothing.  Letters as in ``methods.base``, ``m`` candidates,
-``E`` features, ``C`` slots of measurements, ``M`` architectures of a generator.
+``gaussian_process`` on the distances of ``path_features``.  How much each group
+of features counts is chosen among a few views (``fit``), so that kinds of paths
+are left out where they tell nothing, or learned (``learn``).
+
+Letters as in ``methods.base``, ``m`` candidates, ``E`` features, ``C`` slots of
+measurements, ``M`` architectures of a generator.
 """
 
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from pnag_jax.generation import Generator
-from pnag_jax.methods import gaussian_process, path_features
+from pnag_jax.methods import gaussian_process, path_features, relevance
 from pnag_jax.methods.gaussian_process import Posterior, Prediction
+from pnag_jax.methods.relevance import Relevance
+from pnag_jax.spaces import Space
+
+# What the searches of the literature look at, with and without kinds of paths:
+# the weight of each group of features, in the order of ``path_features.GROUPS``.
+VIEWS = np.array([[1 / 2, 1 / 2, 0, 0, 0], [1 / 3, 1 / 3, 1 / 3, 0, 0]], np.float32)
 
 
-def _apart(view: jax.Array | int, left: jax.Array, right: jax.Array) -> jax.Array:
-    """Squared distances in a view: ``[m, E], [C, E] -> [m, C]``."""
-    return path_features.squared(path_features.seen(left, view), path_features.seen(right, view))
+class Fitted(NamedTuple):
+    """A process, and what it looks at.
+
+    Attributes:
+      posterior: over squared distances of features times ``scale``.
+      scale: ``[E]``.
+    """
+
+    posterior: Posterior
+    scale: jax.Array
+
+    def apart(self, left: jax.Array, right: jax.Array) -> jax.Array:
+        """Squared distances of features: ``[m, E], [C, E] -> [m, C]``."""
+        return path_features.squared(left * self.scale, right * self.scale)
+
+    def predict(self, known: jax.Array, features: jax.Array) -> Prediction:
+        """The values of architectures, by features of the slots and theirs: ``[C, E], [m, E]``."""
+        return gaussian_process.predict(self.posterior, self.apart(features, known))
 
 
-def fit(features: jax.Array, targets: jax.Array, measured: jax.Array) -> Posterior:
-    """The process that measurements give; see ``gaussian_process.fit``.
+def fit(space: Space, features: jax.Array, targets: jax.Array, measured: jax.Array) -> Fitted:
+    """The process of the view with the highest marginal likelihood.
 
     Args:
+      space: that the architectures are of.
       features: of the slots, ``[C, E]``.
       targets: ``[C]``, 0 in empty slots.
       measured: bool ``[C]``.
     """
-    views = range(path_features.VIEWS)
-    squared = jnp.stack([_apart(view, features, features) for view in views])
-    return gaussian_process.fit(squared, targets, measured)
+    scales = jnp.sqrt(jnp.asarray(VIEWS))[:, path_features.group_of(space)]
+    squared = jnp.stack(
+        [path_features.squared(features * scale, features * scale) for scale in scales]
+    )
+    posterior = gaussian_process.fit(squared, targets, measured)
+    return Fitted(posterior, scales[posterior.view])
 
 
-def predict(posterior: Posterior, known: jax.Array, features: jax.Array) -> Prediction:
-    """The values of architectures, by their features and those of the slots: ``[m, E], [C, E]``."""
-    return gaussian_process.predict(posterior, _apart(posterior.view, features, known))
+def learn(
+    space: Space,
+    features: jax.Array,
+    targets: jax.Array,
+    measured: jax.Array,
+    start: Relevance,
+) -> tuple[Fitted, Relevance]:
+    """The process whose weights of groups are learned; see ``relevance.fit``.
+
+    Its best target is the highest that it expects of a measured architecture
+    (Picheny, Wagner and Ginsbourger, "A Benchmark of Kriging-Based Infill
+    Criteria for Noisy Optimization", 2013: the plug-in).
+
+    Args:
+      space: that the architectures are of.
+      features: of the slots, ``[C, E]``.
+      targets: ``[C]``, 0 in empty slots.
+      measured: bool ``[C]``.
+      start: where learning starts, e.g. where it ended with fewer measurements.
+    """
+    group_of = path_features.group_of(space)
+    squared = jnp.stack(
+        [
+            path_features.squared(*2 * (features * (group_of == group),))
+            for group in range(len(path_features.GROUPS))
+        ]
+    )
+    posterior, learned = relevance.fit(squared, targets, measured, start)
+    fitted = Fitted(posterior, jnp.sqrt(learned.weights())[group_of])
+    # A lucky measurement is nothing to improve on.
+    expected = jnp.where(measured, fitted.predict(features, features).mean, -jnp.inf)
+    return fitted._replace(posterior=posterior._replace(best=expected.max())), learned
 
 
 def choose(
-    posterior: Posterior,
+    fitted: Fitted,
     known: jax.Array,
     features: jax.Array,
     allowed: jax.Array,
@@ -53,18 +110,18 @@ def choose(
     """The candidates of the highest expected improvement; see ``surrogate.Choose``.
 
     Args:
-      posterior: from ``fit``.
+      fitted: from ``fit`` or ``learn``.
       known: features of the slots, ``[C, E]``.
       features: of the candidates, ``[m, E]``.
       allowed: bool ``[m]``.
       n: how many.
       least: see ``gaussian_process.doubt``.
     """
-    prediction = predict(posterior, known, features)
+    prediction = fitted.predict(known, features)
     return gaussian_process.choose(
-        gaussian_process.doubt(posterior, prediction, allowed, least),
+        gaussian_process.doubt(fitted.posterior, prediction, allowed, least),
         prediction,
-        lambda index: _apart(posterior.view, features, features[index][None])[:, 0],
+        lambda index: fitted.apart(features, features[index][None])[:, 0],
         allowed,
         n,
     )

@@ -71,9 +71,20 @@ def init(key: jax.Array, space: Space, config: base.Config | None = None) -> Sta
     ``config["generator"]`` is the ``generation.Generator`` to search with; a
     default one is trained where it is missing.
     """
+    return begin(key, space, "pnag_counts", Settings, config)
+
+
+def begin(
+    key: jax.Array,
+    space: Space,
+    method: str,
+    settings_type: type[Settings],
+    config: base.Config | None,
+) -> State:
+    """What ``init`` does, for a method of that name and those settings."""
     fields: dict[str, Any] = dict(config.items() if config is not None else ())
     generator = fields.pop("generator", None)
-    settings = base.resolve(Settings, "pnag_counts", fields)
+    settings = base.resolve(settings_type, method, fields)
     if generator is None:
         with jax.ensure_compile_time_eval():  # a search may begin while it is traced
             generator = default_generator(spaces.whole(space))
@@ -86,12 +97,12 @@ def init(key: jax.Array, space: Space, config: base.Config | None = None) -> Sta
     )
 
 
-def weights(key: jax.Array, state: State, posterior: gp.Posterior) -> jax.Array:
+def weights(key: jax.Array, state: State, fitted: path_process.Fitted) -> jax.Array:
     """What each training architecture counts this round, 1 in all: ``[M]``."""
     settings, features = state.settings, jnp.asarray(path_process.trained_on(state.generator))
     rows = jax.random.permutation(key, len(features))[: settings.pool]
-    prediction = path_process.predict(posterior, state.features, features[rows])
-    value = gp.expected_improvement(posterior, prediction)
+    prediction = fitted.predict(state.features, features[rows])
+    value = gp.expected_improvement(fitted.posterior, prediction)
     steep = (settings.focus + jnp.argsort(jnp.argsort(-value))) ** -2.0
     pooled = jnp.zeros(len(features)).at[rows].set(steep / steep.sum())
     return (1 - settings.floor) * pooled + settings.floor / len(features)
@@ -101,16 +112,17 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
     """Uniform draws up to ``initial`` measurements, then the best generated."""
     settings = state.settings
     key, key_pool, key_draw, key_uniform = jax.random.split(state.key, 4)
-    posterior = path_process.fit(state.features, state.targets(), state.measured())
+    space = state.archive.space
+    fitted = path_process.fit(space, state.features, state.targets(), state.measured())
     drawn = generation.generate(
         key_draw,
         state.generator,
         settings.candidates,
-        weights=weights(key_pool, state, posterior),
+        weights=weights(key_pool, state, fitted),
     )
-    rated = state.archive.space.nearest(drawn)
+    rated = space.nearest(drawn)
     choose = functools.partial(
-        path_process.choose, posterior, state.features, n=n, least=settings.least
+        path_process.choose, fitted, state.features, n=n, least=settings.least
     )
     genotypes = surrogate.propose(key_uniform, state, rated, choose)
     return genotypes, dataclasses.replace(state, key=key)

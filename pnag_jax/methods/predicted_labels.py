@@ -47,11 +47,11 @@ def predict(generator: Generator, values: ArrayLike) -> np.ndarray:
     known = jnp.asarray(features[rows])
     measured = jnp.ones(len(rows), bool)
     targets = gp.normal_scores(jnp.asarray(values[rows]), measured)
-    posterior = path_process.fit(known, targets, measured)
+    fitted = path_process.fit(generator.model.space, known, targets, measured)
 
     @jax.jit
     def mean(batch: jax.Array) -> jax.Array:
-        return path_process.predict(posterior, known, batch).mean
+        return fitted.predict(known, batch).mean
 
     batch = min(_BATCH, len(features))
     # The last batch is filled up, so that one compilation serves all.

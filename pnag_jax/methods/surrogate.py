@@ -69,11 +69,11 @@ def no_features(space: Space, budget: int) -> jax.Array:
 Choose = Callable[[jax.Array, State, jax.Array, jax.Array, int], jax.Array]
 
 
-def candidates(key: jax.Array, state: State) -> jax.Array:
-    """What is rated this round: uniform draws, then mutations: ``[m, L]``."""
+def candidates(key: jax.Array, state: State, uniform: int) -> jax.Array:
+    """What is rated this round: ``uniform`` draws, then mutations: ``[m, L]``."""
     archive, settings = state.archive, state.settings
     key_pool, key_parent = jax.random.split(key)
-    drawn = archive.space.sample(key_pool, settings.pool)
+    drawn = archive.space.sample(key_pool, uniform)
     best = jnp.argsort(-archive.values)[: settings.parents]
     # Before so many are measured, what stands in empty slots is replaced.
     known = archive.measured()[best][:, None]
@@ -108,7 +108,7 @@ def method(
 def _ask(state: State, n: int, *, choose: Choose) -> tuple[jax.Array, State]:
     """Uniform draws up to ``initial`` measurements, then the most promising."""
     key, key_candidates, key_uniform, key_choice = jax.random.split(state.key, 4)
-    rated = candidates(key_candidates, state)
+    rated = candidates(key_candidates, state, state.settings.pool)
 
     def picked(features: jax.Array, allowed: jax.Array) -> jax.Array:
         return choose(key_choice, state, features, allowed, n)

@@ -108,6 +108,7 @@ def jitted() -> Callable[[Method], tuple[Callable, Callable]]:
 QUICK = {
     "forest": {"trees": 5, "pool": 128, "mutations": 4},
     "gp": {"pool": 128, "mutations": 4},
+    "pnag": {"pool": 128, "candidates": 64, "uniform": 128, "mutations": 4},
     "pnag_counts": {"pool": 128, "candidates": 64},
 }
 

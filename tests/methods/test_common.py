@@ -42,6 +42,13 @@ def assert_same(left, right):
         np.testing.assert_array_equal(a, b)
 
 
+def assert_close(left, right):
+    """Equal but for the rounding of numbers that are computed in another order."""
+    assert jax.tree.structure(left) == jax.tree.structure(right)
+    for a, b in zip(plain(left), plain(right), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
 def play(method, jitted, space, state, value, rounds=ROUNDS):
     """Asks and tells; returns all proposals ``[rounds, N, L]`` and the last state."""
     ask, tell = jitted(method)
@@ -103,8 +110,8 @@ def test_without_jit_it_is_the_same(method, jitted, macro, hill, start):
     genotypes_eager, asked_eager = method.ask(state, N)
     told_eager = method.tell(asked_eager, genotypes, hill(genotypes))
     np.testing.assert_array_equal(genotypes, genotypes_eager)
-    assert_same(asked, asked_eager)
-    assert_same(told, told_eager)
+    assert_close(asked, asked_eager)
+    assert_close(told, told_eager)
 
 
 def test_a_scan_over_seeds_at_once_equals_a_loop_over_each(method, jitted, macro, hill, start):
@@ -150,7 +157,9 @@ def test_nothing_but_failures_does_no_harm(method, jitted, macro, start):
 
 
 # Some methods look at graphs, which this space has none of.
-@pytest.mark.parametrize("name", sorted(set(methods.names()) - {"forest", "gp", "pnag_counts"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(methods.names()) - {"forest", "gp", "pnag", "pnag_counts"})
+)
 def test_a_small_space_is_exhausted_without_a_hang(name, jitted, tiny, start):
     method = methods.get(name)
     value = jnp.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])

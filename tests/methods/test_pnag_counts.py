@@ -19,11 +19,11 @@ def state(macro, hill):
     return COUNTS.tell(COUNTS.init(jax.random.key(0), macro, CONFIG), drawn, hill(drawn))
 
 
-def test_weights_are_shares_and_lean_to_the_better(state, hill):
+def test_weights_are_shares_and_lean_to_the_better(state, macro, hill):
     found = pnag_counts.weights(
         jax.random.key(2),
         state,
-        path_process.fit(state.features, state.targets(), state.measured()),
+        path_process.fit(macro, state.features, state.targets(), state.measured()),
     )
     generator, floor = state.generator, state.settings.floor
     assert found.shape == (len(generator.genotypes),)

@@ -22,8 +22,8 @@ def told(macro, hill, count):
 
 def test_mutations_are_of_the_best(macro, hill):
     state = told(macro, hill, 20)
-    rated = np.asarray(surrogate.candidates(jax.random.key(2), state))
-    pool = state.settings.pool
+    pool = 100
+    rated = np.asarray(surrogate.candidates(jax.random.key(2), state, pool))
     assert rated.shape == (pool + 15, macro.genotype_length)
     order = np.argsort(-np.asarray(state.archive.values), kind="stable")[:3]
     parents = np.repeat(np.asarray(state.archive.genotypes)[order], 5, axis=0)
@@ -32,7 +32,7 @@ def test_mutations_are_of_the_best(macro, hill):
 
 def test_before_anything_is_measured_all_that_is_rated_is_valid(macro, hill):
     state = GP.init(jax.random.key(0), macro, {"budget": 8})
-    assert bool(macro.is_valid(surrogate.candidates(jax.random.key(0), state)).all())
+    assert bool(macro.is_valid(surrogate.candidates(jax.random.key(0), state, 50)).all())
 
 
 def test_features_stand_beside_what_they_are_of(macro, hill):

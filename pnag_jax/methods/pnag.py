@@ -1,0 +1,77 @@
+"""Progressive neural architecture generation as a search: fit, generate, choose.
+
+A round fits a surrogate to all measurements, generates architectures that it
+steers, and asks the best that differ.  The surrogate is a Gaussian process that
+learns which groups of path features count (``path_process.learn``).  What it
+rates comes from three sources: weighted counts of multi-scale codes, as in
+``pnag_counts``; neighbours of the best so far; uniform draws.
+
+Letters as in ``methods.base``, ``m`` candidates of a round.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from pnag_jax import generation
+from pnag_jax.methods import base, path_features, path_process, pnag_counts, relevance, surrogate
+from pnag_jax.methods.relevance import Relevance
+from pnag_jax.spaces import Space
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(pnag_counts.Settings):
+    """Fields of the config, beside ``generator`` and those of ``pnag_counts``.
+
+    Attributes:
+      uniform: uniform draws that are rated a round.
+      parents: the best so far, whose mutations are rated too.
+      mutations: of each parent.
+    """
+
+    batch: int = base.setting(2, 1)
+    initial: int = base.setting(6, 1)
+    uniform: int = base.setting(2048, 1)
+    parents: int = base.setting(8, 1)
+    mutations: int = base.setting(32, 1)
+
+
+@flax.struct.dataclass
+class State(pnag_counts.State):
+    """Beside what was told and the generator, how ``relevant`` each group of features is."""
+
+    relevant: Relevance
+
+
+def init(key: jax.Array, space: Space, config: base.Config | None = None) -> State:
+    """A search that has seen nothing; see ``base.Method`` and ``pnag_counts.init``."""
+    begun = pnag_counts.begin(key, space, "pnag", Settings, config)
+    return State(relevant=relevance.usual(len(path_features.GROUPS)), **vars(begun))
+
+
+def ask(state: State, n: int) -> tuple[jax.Array, State]:
+    """Uniform draws up to ``initial`` measurements, then the best of all sources."""
+    settings, space = state.settings, state.archive.space
+    key, key_weights, key_draw, key_near, key_uniform = jax.random.split(state.key, 5)
+    fitted, relevant = path_process.learn(
+        space, state.features, state.targets(), state.measured(), state.relevant
+    )
+    generated = generation.generate(
+        key_draw,
+        state.generator,
+        settings.candidates,
+        weights=pnag_counts.weights(key_weights, state, fitted),
+    )
+    near = surrogate.candidates(key_near, state, settings.uniform)
+    choose = functools.partial(path_process.choose, fitted, state.features, n=n)
+    rated = jnp.concatenate([space.nearest(generated), near])
+    genotypes = surrogate.propose(key_uniform, state, rated, choose)
+    return genotypes, dataclasses.replace(state, key=key, relevant=relevant)
+
+
+METHOD = base.Method("pnag", base.defaults(Settings), init, ask, surrogate.tell)
