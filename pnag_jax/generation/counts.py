@@ -12,6 +12,7 @@ samples.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import flax.struct
@@ -215,17 +216,50 @@ def draw(
     Returns:
       ``D`` arrays int32 ``[n]``, None where a position was not needed.
     """
-    tables, total = model.tables, len(model.layouts)
+    total = len(model.layouts)
     needed = sorted(ancestors(model, frozenset(range(total)) if wanted is None else wanted))
-    seeds = jax.random.bits(key, (2, n), jnp.uint32)
+    codes = extend(seeds(key, n), model, nothing(model, n), needed, weights=weights)
+    return [codes[i].astype(jnp.int32) if i in set(needed) else None for i in range(total)]
 
+
+def seeds(key: jax.Array, n: int) -> jax.Array:
+    """Random words from which all codes of ``n`` samples are drawn: uint32 ``[2, n]``."""
+    return jax.random.bits(key, (2, n), jnp.uint32)
+
+
+def nothing(model: CountModel, n: int) -> jax.Array:
+    """Code strings of which no position is drawn yet: ``[D, n]``."""
+    # The codes drawn so far should stay in the caches.
+    compact = jnp.uint8 if alias.value_bits(model.num_values) <= 8 else jnp.uint16
+    return jnp.zeros((len(model.layouts), n), compact)
+
+
+def extend(
+    seeds: jax.Array,
+    model: CountModel,
+    codes: jax.Array,
+    positions: Sequence[int],
+    *,
+    weights: jax.Array | None = None,
+) -> jax.Array:
+    """Draws further positions of begun code strings.
+
+    Args:
+      seeds: from the function of that name; uint32 ``[2, n]``.
+      model: the tables.
+      codes: of all positions, ``[D, n]``.
+      positions: to draw, in order; their parents are drawn or among them.
+      weights: as in ``draw``.
+
+    Returns:
+      The codes with those positions filled in, ``[D, n]``.
+    """
+    tables = model.tables
     bits = alias.value_bits(model.num_values)
     units = None if weights is None else _as_units(weights)
-    # The codes drawn so far should stay in the caches.
-    compact = jnp.uint8 if bits <= 8 else jnp.uint16
 
     def draw_one(codes: jax.Array, where: _Place) -> tuple[jax.Array, None]:
-        node = jnp.zeros(n, jnp.uint32)
+        node = jnp.zeros(codes.shape[1], jnp.uint32)
         for level in range(where.parents.shape[0]):
             value = codes[where.parents[level]].astype(jnp.uint32)
             index = where.children[level] + node * jnp.uint32(model.num_values) + value
@@ -243,12 +277,10 @@ def draw(
             slot = _weighted_slot(units[rows], start - first, length, as_uniform(random))
             value = _look_up(tables.values, first + jnp.maximum(slot, 0))
             drawn = jnp.where(slot < 0, drawn, value.astype(jnp.uint32))
-        return codes.at[where.position].set(drawn.astype(compact)), None
+        return codes.at[where.position].set(drawn.astype(codes.dtype)), None
 
     # A loop, not one copy of its body a position: those take minutes to compile.
-    start = jnp.zeros((total, n), compact)
-    codes, _ = jax.lax.scan(draw_one, start, _places(model, needed))
-    return [codes[i].astype(jnp.int32) if i in set(needed) else None for i in range(total)]
+    return jax.lax.scan(draw_one, codes, _places(model, positions))[0]
 
 
 class _Place(NamedTuple):
@@ -263,7 +295,7 @@ class _Place(NamedTuple):
     columns_bits: jax.Array
 
 
-def _places(model: CountModel, positions: list[int]) -> _Place:
+def _places(model: CountModel, positions: Sequence[int]) -> _Place:
     """Leaves ``[positions]`` and ``[positions, most parents]``, in order."""
     layouts = [model.layouts[i] for i in positions]
     most = max((len(layout.parents) for layout in layouts), default=0)

@@ -4,7 +4,8 @@ A round fits a surrogate to all measurements, generates architectures that it
 steers, and asks the best that differ.  The surrogate is a Gaussian process that
 learns which groups of path features count (``path_process.learn``).  What it
 rates comes from three sources: weighted counts of multi-scale codes, as in
-``pnag_counts``; neighbours of the best so far; uniform draws.
+``pnag_counts``, steered by the surrogate at every scale (``generation.guidance``);
+neighbours of the best so far; uniform draws.
 
 Letters as in ``methods.base``, ``m`` candidates of a round.
 """
@@ -18,7 +19,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from pnag_jax import generation
+from pnag_jax.generation import guidance
 from pnag_jax.methods import base, path_features, path_process, pnag_counts, relevance, surrogate
 from pnag_jax.methods.relevance import Relevance
 from pnag_jax.spaces import Space
@@ -29,6 +30,8 @@ class Settings(pnag_counts.Settings):
     """Fields of the config, beside ``generator`` and those of ``pnag_counts``.
 
     Attributes:
+      temperature: of the guidance at every scale, in standard deviations of
+        the surrogate's expectations.
       uniform: uniform draws that are rated a round.
       parents: the best so far, whose mutations are rated too.
       mutations: of each parent.
@@ -36,6 +39,7 @@ class Settings(pnag_counts.Settings):
 
     batch: int = base.setting(2, 1)
     initial: int = base.setting(6, 1)
+    temperature: float = base.setting(2.0, 0.01)
     uniform: int = base.setting(2048, 1)
     parents: int = base.setting(8, 1)
     mutations: int = base.setting(32, 1)
@@ -61,12 +65,17 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
     fitted, relevant = path_process.learn(
         space, state.features, state.targets(), state.measured(), state.relevant
     )
-    generated = generation.generate(
-        key_draw,
-        state.generator,
-        settings.candidates,
+
+    def expected(genotypes: jax.Array) -> jax.Array:
+        features = path_features.embed(space, space.canonical(genotypes))
+        return fitted.predict(state.features, features).mean
+
+    guide = guidance.Guidance(
         weights=pnag_counts.weights(key_weights, state, fitted),
+        score=expected,
+        temperature=settings.temperature,
     )
+    generated = guidance.generate(key_draw, state.generator, settings.candidates, guide)
     near = surrogate.candidates(key_near, state, settings.uniform)
     choose = functools.partial(path_process.choose, fitted, state.features, n=n)
     rated = jnp.concatenate([space.nearest(generated), near])

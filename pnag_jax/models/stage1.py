@@ -225,11 +225,11 @@ def decode(model: Stage1, variables: Variables, maps: jax.Array) -> tuple[jax.Ar
 
 
 def partial_maps(model: Stage1, variables: Variables, codes: tuple[jax.Array, ...]) -> jax.Array:
-    """The map after every scale of given codes: ``[T, B, N, N, C]``."""
+    """The map after every scale of given codes, all or the coarsest: ``[T, B, N, N, C]``."""
     return q.dequantize(
         codes,
         variables.averages.codebook.codebook,
-        model.scales,
+        model.scales[: len(codes)],
         model.space.num_nodes,
         phi=variables.params.get("phi"),
         **model.flags,
