@@ -113,6 +113,11 @@ def seen(features: jax.Array, view: jax.Array | int) -> jax.Array:
     return features * jnp.where(view == 0, without, 1.0)
 
 
+def plain(features: jax.Array) -> jax.Array:
+    """View 0 without the columns that are zero there: ``[m, E] -> [m, P]``."""
+    return seen(features, 0)[:, :-_COUNTERS]
+
+
 def squared(left: jax.Array, right: jax.Array) -> jax.Array:
     """Squared distances of features: ``[m, E], [C, E] -> [m, C]``."""
     norms = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)
