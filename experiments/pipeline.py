@@ -316,16 +316,18 @@ def _report(
 ) -> dict[str, Any]:
     """Writes ``report.html`` and ``results.json`` unless they are there already."""
     searched = phases.result(folder, "search") or {"search": None, "best": []}
+    several = phases.result(folder, "front") or {"front": None}
+    task = (searched["search"] or {}).get("task") or (several["front"] or {}).get("goal")
     results = {
         "version": 1,
         "space": space_name,
-        "task": searched["search"]["task"] if searched["search"] else None,
+        "task": task,
         "config": files.plain(config.to_dict()),
         "environment": environment,
         "training": phases.result(folder, "training"),
         "generation": phases.result(folder, "generation"),
         **searched,
-        **(phases.result(folder, "front") or {"front": None}),
+        **several,
     }
     page = folder.inside("report.html")
     found = folder.read_json("results.json")

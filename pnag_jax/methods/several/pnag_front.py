@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import flax.struct
 import jax
@@ -30,15 +30,12 @@ import jax.numpy as jnp
 from pnag_jax import generation, spaces
 from pnag_jax.generation import Generator
 from pnag_jax.methods import base as single
-from pnag_jax.methods import gaussian_process, pnag_counts, proposals
-from pnag_jax.methods.gaussian_process import Posterior, Prediction, matern
-from pnag_jax.methods.several import base, features
-from pnag_jax.methods.several.features import Features
+from pnag_jax.methods import pnag_counts, proposals
+from pnag_jax.methods.several import base, features, models
+from pnag_jax.methods.several.models import Models, Rated
 from pnag_jax.objectives import dominance, scalarization
 from pnag_jax.spaces import Space
 
-_JITTER = 1e-4
-_LEAST_SPAN = 1e-6
 # Candidates that are looked through for one that is asked.
 _TWINS = 4
 
@@ -75,10 +72,9 @@ class Settings(base.Settings):
 
 
 @flax.struct.dataclass
-class State(base.State):
-    """Beside what was told its ``features`` and the ``generator``."""
+class State(models.State):
+    """Beside what was told and its ``features`` the ``generator``."""
 
-    features: Features
     generator: Generator = flax.struct.field(pytree_node=False)
 
 
@@ -101,110 +97,6 @@ def init(key: jax.Array, space: Space, config: single.Config | None = None) -> S
     )
 
 
-class Lines(NamedTuple):
-    """From values to normal scores, by straight lines between what was measured.
-
-    Attributes:
-      values: ``[W, B]``, ascending.
-      scores: ``[W, B]``, ascending.
-    """
-
-    values: jax.Array
-    scores: jax.Array
-
-    def __call__(self, values: jax.Array, column: int) -> jax.Array:
-        """Scores of values of one column: ``[m] -> [m]``.
-
-        Beyond the ends as steep as from one end to the other.
-        """
-        known, scores = self.values[column], self.scores[column]
-        steep = (scores[-1] - scores[0]) / jnp.maximum(known[-1] - known[0], _LEAST_SPAN)
-        beyond = values - jnp.clip(values, known[0], known[-1])
-        return jnp.interp(values, known, scores) + steep * beyond
-
-
-def lines(values: jax.Array, scores: jax.Array, measured: jax.Array) -> Lines:
-    """Through values and scores ``[B, W]`` of the slots that are measured, bool ``[B]``."""
-
-    def ascending(column: jax.Array) -> jax.Array:
-        top = jnp.where(measured, column, -jnp.inf).max()
-        return jnp.sort(jnp.where(measured, column, top))
-
-    return Lines(*(jax.vmap(ascending, in_axes=1)(matrix) for matrix in (values, scores)))
-
-
-class Models(NamedTuple):
-    """The processes of all columns, and where in their scores the measured front lies.
-
-    Attributes:
-      posterior: leaves ``[W, ...]``.
-      lines: from values to scores.
-      scores: ``[B, W]``, of what was measured.
-      low: ``[W]``, the reference point of the objectives; the score of a slack of 0.
-      span: ``[W]``, from there to the best in the front; 1 for slacks.
-    """
-
-    posterior: Posterior
-    lines: Lines
-    scores: jax.Array
-    low: jax.Array
-    span: jax.Array
-
-    def scaled(self, scores: jax.Array) -> jax.Array:
-        """0 at the reference point, 1 at the best: ``[..., W] -> [..., W]``."""
-        return (scores - self.low) / self.span
-
-
-def model(state: State) -> Models:
-    """The processes that the measurements give."""
-    count, measured = state.settings.objectives, state.measured()
-    scores = jax.vmap(gaussian_process.normal_scores, (1, None), 1)(state.values, measured)
-    to_scores = lines(state.values, scores, measured)
-    posterior = features.fit(state.features, scores, measured)
-
-    front = dominance.nondominated(state.objectives, measured, state.violation())[:, None]
-    high = jnp.where(front, scores, -jnp.inf).max(axis=0)
-    low = jnp.where(front, scores, jnp.inf).min(axis=0)
-    # A front of one point has no span of its own.
-    low = jnp.where(high > low, low, jnp.where(measured[:, None], scores, jnp.inf).min(axis=0))
-    span = jnp.maximum(high - low, _LEAST_SPAN)
-    zero = [to_scores(jnp.zeros(()), column) for column in range(count, state.values.shape[1])]
-    slack = jnp.arange(state.values.shape[1]) >= count
-    low = jnp.where(
-        slack, jnp.stack([*([jnp.zeros(())] * count), *zero]), low - state.settings.margin * span
-    )
-    span = jnp.where(slack, 1.0, (1 + state.settings.margin) * span)
-    return Models(posterior, to_scores, scores, low, span)
-
-
-class Rated(NamedTuple):
-    """Candidates and what is expected of them.
-
-    Attributes:
-      mean: ``[m, W]``, normal scores.
-      deviation: ``[m, W]``.
-      prediction: of the processes, leaves ``[W, ...]``.
-    """
-
-    mean: jax.Array
-    deviation: jax.Array
-    prediction: Prediction
-
-
-def rate(state: State, models: Models, genotypes: jax.Array, of: Features) -> Rated:
-    """Predictions for genotypes ``[m, L]``; those of known columns are exact."""
-    apart = features.distances(of, state.features)
-    prediction = features.predict(models.posterior, apart)
-    variance = models.posterior.variance[:, None] * jnp.maximum(prediction.variance, 0.0)
-    mean, deviation = prediction.mean.T, jnp.sqrt(variance).T
-    for column, known in enumerate(state.problem.known):
-        if known is not None:
-            values = known.values(spaces.folded(state.archive.space), genotypes)
-            mean = mean.at[:, column].set(models.lines(values, column))
-            deviation = deviation.at[:, column].set(0.0)
-    return Rated(mean, deviation, prediction)
-
-
 def reach(state: State, scaled: jax.Array, preferences: jax.Array) -> jax.Array:
     """How far scaled scores reach: ``[..., W] -> [..., D]``, 0 if a constraint fails."""
     count = state.settings.objectives
@@ -213,16 +105,16 @@ def reach(state: State, scaled: jax.Array, preferences: jax.Array) -> jax.Array:
     return jnp.where(met[..., None], far, 0.0)
 
 
-def reached(state: State, models: Models, preferences: jax.Array) -> jax.Array:
+def reached(state: State, fitted: Models, preferences: jax.Array) -> jax.Array:
     """How far the measured set reaches: ``[D]``."""
-    far = reach(state, models.scaled(models.scores), preferences)
+    far = reach(state, fitted.scaled(fitted.scores), preferences)
     return jnp.where(state.measured()[:, None], far, 0.0).max(axis=0)
 
 
 def promise(
     key: jax.Array,
     state: State,
-    models: Models,
+    fitted: Models,
     rated: Rated,
     best: jax.Array,
     preferences: jax.Array,
@@ -232,7 +124,7 @@ def promise(
 
     def one(noise: jax.Array) -> jax.Array:
         drawn = rated.mean + rated.deviation * noise
-        far = reach(state, models.scaled(drawn), preferences)
+        far = reach(state, fitted.scaled(drawn), preferences)
         return jnp.maximum(far - best, 0.0).mean(axis=-1)
 
     # One draw after the other: all at once would not fit the caches.
@@ -244,26 +136,6 @@ def weights(value: jax.Array, rows: jax.Array, total: int, settings: Settings) -
     steep = (settings.focus + jnp.argsort(jnp.argsort(-value))) ** -2.0
     pooled = jnp.zeros(total).at[rows].set(steep / steep.sum())
     return (1 - settings.floor) * pooled + settings.floor / total
-
-
-def joint_draws(
-    key: jax.Array, state: State, models: Models, rated: Rated, of: Features
-) -> jax.Array:
-    """Values of a few candidates drawn together, scaled scores: ``[S, m, W]``."""
-    apart = features.distances(of, of)
-
-    def column(key: jax.Array, posterior: Posterior, prediction: Prediction) -> jax.Array:
-        covariance = matern(apart[posterior.view], posterior.length)
-        covariance -= prediction.explained.T @ prediction.explained
-        size = len(covariance)
-        factor = jnp.linalg.cholesky(covariance + _JITTER * jnp.eye(size))
-        normal = jax.random.normal(key, (state.settings.draws, size))
-        return jnp.sqrt(posterior.variance) * normal @ factor.T
-
-    keys = jax.random.split(key, rated.mean.shape[1])
-    drawn = jax.vmap(column)(keys, models.posterior, rated.prediction)
-    drawn = jnp.where(rated.deviation == 0, 0.0, jnp.moveaxis(drawn, 0, -1))
-    return models.scaled(rated.mean + drawn)
 
 
 def choose(
@@ -318,10 +190,10 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
         None if preference is None else jnp.array(preference),
         settings.objectives,
     )
-    models = model(state)
-    best = reached(state, models, preferences)
+    fitted = models.fit(state, settings.margin)
+    best = reached(state, fitted, preferences)
     rating = functools.partial(
-        promise, keys["promise"], state, models, best=best, preferences=preferences
+        promise, keys["promise"], state, fitted, best=best, preferences=preferences
     )
 
     known = features.trained_on(state.generator)
@@ -329,7 +201,7 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
     rows = jax.random.permutation(keys["pool"], total)[: settings.pool]
     of = jax.tree.map(lambda leaf: jnp.asarray(leaf)[rows], known)
     pooled = jnp.asarray(state.generator.genotypes)[rows]
-    value = rating(rate(state, models, pooled, of))
+    value = rating(models.rate(state, fitted, pooled, of))
     drawn = generation.generate(
         keys["draw"],
         state.generator,
@@ -339,15 +211,15 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
 
     made = candidates(keys["mutate"], state, space.nearest(drawn))
     of = features.embed(spaces.folded(space), made)
-    rated = rate(state, models, made, of)
+    rated = models.rate(state, fitted, made, of)
     seen = state.archive.contains(space.canonical(made)) | ~space.is_valid(made)
     value = jnp.where(seen, -1.0, rating(rated))
     top = _shortlist(made, value, settings.shortlist)
 
     few = jax.tree.map(lambda leaf: leaf[top], of)
     apart = features.distances(few, state.features)
-    short = Rated(rated.mean[top], rated.deviation[top], features.predict(models.posterior, apart))
-    joint = joint_draws(keys["joint"], state, models, short, few)
+    short = Rated(rated.mean[top], rated.deviation[top], features.predict(fitted.posterior, apart))
+    joint = models.joint_draws(keys["joint"], fitted, short, few, settings.draws)
     chosen = made[top][choose(state, joint, best, preferences, n)]
     genotypes = proposals.after_uniform(keys["uniform"], state.archive, chosen, settings.initial)
     return genotypes, dataclasses.replace(state, key=keys["next"])

@@ -11,6 +11,7 @@ from pnag_jax.methods import several
 from tests.methods.several.landscape import MACRO, measure
 
 QUICK = {
+    "nsga2": {"population": 8},
     "pnag_front": {
         "pool": 64, "candidates": 32, "mutations": 32, "preferences": 16, "draws": 8,
         "shortlist": 16,

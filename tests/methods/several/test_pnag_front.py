@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pnag_jax.methods.several import features, pnag_front
+from pnag_jax.methods.several import features, models, pnag_front
 from pnag_jax.methods.several.base import Known
 from pnag_jax.objectives import scalarization
 from tests.methods.several.landscape import MACRO
@@ -21,24 +21,24 @@ def state(searched):
 
 
 @pytest.fixture(scope="module")
-def models(state):
-    return jax.jit(pnag_front.model)(state)
+def fitted(state):
+    return jax.jit(models.fit, static_argnums=1)(state, 0.1)
 
 
 def test_scores_lie_on_lines_between_what_was_measured():
     values = jnp.array([[4.0], [0.0], [2.0], [9.0]])
     scores = jnp.array([[1.0], [-1.0], [0.5], [7.0]])
-    lines = pnag_front.lines(values, scores, jnp.array([True, True, True, False]))
+    lines = models.lines(values, scores, jnp.array([True, True, True, False]))
     found = lines(jnp.array([0.0, 1.0, 3.0, 4.0, 6.0, -2.0]), 0)
     np.testing.assert_allclose(found, [-1.0, -0.25, 0.75, 1.0, 2.0, -2.0], rtol=1e-6)
 
 
-def test_the_measured_front_spans_the_scaled_scores(state, models):
-    scaled = np.asarray(models.scaled(models.scores))[:, :2]
+def test_the_measured_front_spans_the_scaled_scores(state, fitted):
+    scaled = np.asarray(fitted.scaled(fitted.scores))[:, :2]
     met = np.asarray(state.violation()) == 0
     assert scaled[met].max(axis=0) == pytest.approx([1.0, 1.0])
     # A slack of 0 has a scaled score of 0: six twos are just met.
-    slack = np.asarray(models.scaled(models.scores))[:, 2]
+    slack = np.asarray(fitted.scaled(fitted.scores))[:, 2]
     np.testing.assert_array_equal(slack >= -1e-6, np.asarray(state.values)[:, 2] >= 0)
 
 
@@ -56,14 +56,14 @@ def test_a_batch_is_chosen_for_what_its_members_add_to_each_other(state):
     assert chosen.tolist() == [0, 2]
 
 
-def test_known_columns_are_predicted_exactly(state, models):
+def test_known_columns_are_predicted_exactly(state, fitted):
     known = (None, Known("flops", -1.0, 0.0), None)
     told = dataclasses.replace(state, problem=state.problem._replace(known=known))
     genotypes = MACRO.sample(jax.random.key(3), 8)
     of = features.embed(MACRO.folded, genotypes)
-    rated = pnag_front.rate(told, models, genotypes, of)
+    rated = models.rate(told, fitted, genotypes, of)
     assert (rated.deviation[:, 1] == 0).all() and (rated.deviation[:, 0] > 0).all()
-    expected = models.lines(-MACRO.flops(genotypes), 1)
+    expected = fitted.lines(-MACRO.flops(genotypes), 1)
     np.testing.assert_allclose(rated.mean[:, 1], expected, rtol=1e-5)
 
 
@@ -75,13 +75,12 @@ def test_weights_are_a_distribution_that_favours_what_promises_most():
     np.testing.assert_allclose(found[jnp.array([1, 3])], 0.04, rtol=1e-5)
 
 
-def test_joint_draws_have_the_moments_of_the_prediction(state, models):
+def test_joint_draws_have_the_moments_of_the_prediction(state, fitted):
     genotypes = MACRO.sample(jax.random.key(5), 4)
     of = features.embed(MACRO.folded, genotypes)
-    many = dataclasses.replace(state, settings=dataclasses.replace(state.settings, draws=20_000))
-    rated = pnag_front.rate(state, models, genotypes, of)
-    drawn = pnag_front.joint_draws(jax.random.key(6), many, models, rated, of)
-    mean, deviation = models.scaled(rated.mean), rated.deviation / models.span
+    rated = models.rate(state, fitted, genotypes, of)
+    drawn = models.joint_draws(jax.random.key(6), fitted, rated, of, 20_000)
+    mean, deviation = fitted.scaled(rated.mean), rated.deviation / fitted.span
     error = 5 * np.asarray(deviation).max() / np.sqrt(20_000) + 2e-3
     np.testing.assert_allclose(drawn.mean(axis=0), mean, atol=error)
     np.testing.assert_allclose(drawn.std(axis=0), deviation, rtol=0.05, atol=0.02)
