@@ -62,7 +62,7 @@ def goal(config: ConfigDict, table: Table, task: str) -> tuple[Table, Goal]:
     table = joined.widened(table, wanted.names, wanted.constraints)
     dataset = benchmarks.get_task(table, task).dataset
     found = objectives.parse(table, dataset, wanted.names, wanted.constraints, wanted.preference)
-    most = int(objectives.readable(found, table).sum())
+    most = SeveralLedger.most(table, found)
     if wanted.budget > most:
         raise UsageError(
             f"config.objectives.budget = {wanted.budget}; accepted are 1 .. {most}, the"

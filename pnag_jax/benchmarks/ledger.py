@@ -82,7 +82,7 @@ class QueryLedger:
         *,
         clock: Callable[[], float] = time.perf_counter,
     ):
-        most = queryable(table, task.search_column)
+        most = self.most(table, task)
         if not 1 <= budget <= most:
             raise UsageError(
                 f"budget {budget}: accepted are 1 .. {most}, the distinct valid architectures "
@@ -105,6 +105,11 @@ class QueryLedger:
         self._genotypes: list[np.ndarray] = []
         self._rows: list[int] = []
         self._seconds: list[float] = []
+
+    @staticmethod
+    def most(table: Table, task: Task) -> int:
+        """Queries that a table can answer."""
+        return queryable(table, task.search_column)
 
     @property
     def searchable(self) -> Space:

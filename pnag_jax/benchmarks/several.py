@@ -58,6 +58,10 @@ class SeveralLedger(QueryLedger):
         self._told = self.goal.told(table)
         self._measured = ~np.isnan(self._told).any(axis=1)
 
+    @staticmethod
+    def most(table: Table, task: Any) -> int:
+        return int(readable(task, table).sum())
+
     @property
     def searchable(self) -> Space:
         return searchable(self.table, self.goal)

@@ -8,6 +8,7 @@ import pytest
 from pnag_jax import spaces
 from pnag_jax.benchmarks import Table, objectives
 from pnag_jax.benchmarks.several import SeveralLedger, searchable, true_front
+from pnag_jax.errors import UsageError
 
 # The first two are isomorphic; the last is not valid.
 GENOTYPES = np.array(
@@ -45,6 +46,12 @@ def test_isomorphic_cells_are_queries_of_their_own(table, goal):
     )
     assert (ledger.used, ledger.invalid) == (2, 1)
     np.testing.assert_array_equal(ledger.told(), answers[:2])
+
+
+def test_the_budget_may_be_as_large_as_what_can_be_queried(table, goal):
+    assert SeveralLedger(table, goal, 4).budget == 4
+    with pytest.raises(UsageError, match=r"accepted are 1 \.\. 4"):
+        SeveralLedger(table, goal, 5)
 
 
 def test_a_ledger_comes_back_from_its_state(table, goal):
