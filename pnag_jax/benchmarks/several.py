@@ -143,7 +143,7 @@ class TrueFront:
         """
         told = np.asarray(told, np.float64)
         count = len(self.ideal)
-        met = (told[:, count:] >= 0).all(axis=1)
+        met = np.asarray((told[:, count:] >= 0).all(axis=1))
         scaled = self.scaled(told[:, :count])
         kept = np.empty((0, count))
         curve = np.zeros(len(told))
@@ -162,7 +162,7 @@ def true_front(table: Table, goal: Goal) -> TrueFront:
     """The front of all feasible rows."""
     rows = np.flatnonzero(feasible(goal, table))
     values = goal.told(table)[rows, : len(goal.objectives)].astype(np.float64)
-    best = moocore.is_nondominated(values, maximise=True, keep_weakly=False)
+    best = np.asarray(moocore.is_nondominated(values, maximise=True, keep_weakly=False))
     front, spread = values[best], np.ptp(values, axis=0)
     ideal, nadir = front.max(axis=0), front.min(axis=0)
     span = np.where(ideal > nadir, ideal - nadir, np.where(spread > 0, spread, 1.0))

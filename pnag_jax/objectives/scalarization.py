@@ -11,6 +11,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 # How far a preference's weights are spread, as a factor: exp of this.
 SPREAD = 0.35
@@ -18,7 +19,7 @@ _LEAST_WEIGHT = 1e-3
 
 
 def chebyshev(
-    values: jax.Array, ideal: jax.Array, weights: jax.Array, rho: float = 0.05
+    values: ArrayLike, ideal: ArrayLike, weights: ArrayLike, rho: float = 0.05
 ) -> jax.Array:
     """Augmented Chebyshev scalarization: ``[..., M] -> [...]``, to be maximised.
 
@@ -30,7 +31,7 @@ def chebyshev(
     >>> float(chebyshev(jnp.array([0.5, 1.0]), jnp.ones(2), jnp.array([0.5, 0.5]), rho=0.0))
     -0.25
     """
-    distance = weights * (ideal - values)
+    distance = jnp.asarray(weights) * (jnp.asarray(ideal) - jnp.asarray(values))
     return -(distance.max(-1) + rho * distance.sum(-1))
 
 
@@ -50,8 +51,8 @@ def reach(values: jax.Array, directions: jax.Array) -> jax.Array:
       ``[..., D]``, 0 for a point that is not better than the origin in all
       objectives.
     """
-    ratio = jnp.inf
-    for m in range(values.shape[-1]):  # few: no array [..., D, M]
+    ratio = values[..., 0, None] / directions[:, 0]
+    for m in range(1, values.shape[-1]):  # few: no array [..., D, M]
         ratio = jnp.minimum(ratio, values[..., m, None] / directions[:, m])
     return jnp.maximum(ratio, 0.0) ** values.shape[-1]
 
@@ -61,7 +62,9 @@ def volume_factor(objectives: int) -> float:
     return math.pi ** (objectives / 2) / (2**objectives * math.gamma(objectives / 2 + 1))
 
 
-def directions(key: jax.Array, count: int, preference: jax.Array | None, objectives: int):
+def directions(
+    key: jax.Array, count: int, preference: jax.Array | None, objectives: int
+) -> jax.Array:
     """Positive unit vectors: ``[count, M]``.
 
     Args:

@@ -88,11 +88,11 @@ def fronts(front: Mapping[str, Any], pair: tuple[int, int] = (1, 0)) -> Figure:
     flat = len(named) == 2
     maximize = [across["direction"] == "max", up["direction"] == "max"]
     queried = _points(front["queried"], pair)
-    axes.scatter(*queried.T, s=7, color=style.RULE, label="queried", zorder=2)
+    axes.scatter(queried[:, 0], queried[:, 1], s=7, color=style.RULE, label="queried", zorder=2)
     truth = _points(front["true_front"]["points"], pair)
     if flat:
         axes.plot(*staircase(truth, maximize).T, color=style.INK, linewidth=1.1, zorder=3)
-    axes.scatter(*truth.T, s=9, color=style.INK, zorder=3, label="true front")
+    axes.scatter(truth[:, 0], truth[:, 1], s=9, color=style.INK, zorder=3, label="true front")
     styles = style.line_styles(front["fronts"])
     shown = [truth]
     for (method, found), mark in zip(front["fronts"].items(), _LABELS, strict=False):
@@ -104,8 +104,8 @@ def fronts(front: Mapping[str, Any], pair: tuple[int, int] = (1, 0)) -> Figure:
             steps = staircase(points, maximize)
             axes.plot(*steps.T, color=colour, linestyle=dash, linewidth=1.3, zorder=4)
         axes.scatter(
-            *points.T, s=20, marker=mark, color=colour, label=method, zorder=5, alpha=0.9,
-            edgecolors=style.PAPER, linewidths=0.4,
+            points[:, 0], points[:, 1], s=20, marker=mark, color=colour, label=method, zorder=5,
+            alpha=0.9, edgecolors=style.PAPER, linewidths=0.4,
         )  # fmt: skip
         shown.append(points)
     _frame(axes, np.concatenate(shown))

@@ -63,7 +63,7 @@ class FrontResult:
         values = told[met, :count].astype(np.float64)
         if not len(values):
             return []
-        best = moocore.is_nondominated(values, maximise=True, keep_weakly=False)
+        best = np.asarray(moocore.is_nondominated(values, maximise=True, keep_weakly=False))
         return met[best][np.argsort(values[best][:, 0])].tolist()
 
     def band(self) -> dict[str, list[float | None]]:
