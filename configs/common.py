@@ -77,6 +77,20 @@ def default(space: str) -> ConfigDict:
                 # Proposals a seed between two saves.
                 "save_every": 16,
             },
+            # A search for several objectives, in the place of the other one.
+            "objectives": {
+                # test_accuracy,latency_ms/pixel3: see pnag_jax.benchmarks.objectives.
+                "names": config_dict.placeholder(str),
+                # latency_ms/pixel3<=5
+                "constraints": config_dict.placeholder(str),
+                # Weights of the objectives; the whole front where not given.
+                "preference": config_dict.placeholder(str),
+                # The first is reported, the others are drawn beside it.
+                "methods": ("pnag_front", "nsga2", "random"),
+                "budget": 192,
+                "seeds": 20,
+                "save_every": 48,
+            },
         }
     )
 
@@ -92,6 +106,8 @@ def make_tiny(config: ConfigDict) -> ConfigDict:
     config.generation.speed_batch = 8192
     config.search.budget = 32
     config.search.seeds = 2
+    config.objectives.budget = 48
+    config.objectives.seeds = 2
     return config
 
 

@@ -31,6 +31,7 @@ class Phase:
           UserError: the system refuses a write.
           DataError: what an earlier process wrote is damaged.
         """
+        self.name = name
         folder = os.path.join(workdir_path, _FOLDER, name)
         with Workdir(folder, program=f"the {name} phase", config=inputs) as self._folder:
             pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import jax
@@ -12,11 +12,12 @@ from absl import flags
 from ml_collections import ConfigDict
 
 import configs
-from experiments import command, generating, phases, searching, settings, stage1
+from experiments import command, fronts, generating, phases, searching, settings, stage1
 from experiments.command import say
 from experiments.phases import Phase
 from pnag_jax import benchmarks, reports, spaces
 from pnag_jax.benchmarks import MissingTableError, Table, Task
+from pnag_jax.benchmarks.objectives import Goal
 from pnag_jax.errors import UsageError
 from pnag_jax.generation import Generator
 from pnag_jax.training import files, interrupts, metrics, parallel
@@ -27,7 +28,7 @@ from pnag_jax.training.workdir import Workdir
 MODES = ("all", "train", "generate", "search", "report")
 
 # Groups that the phase which reads them fixes, when it begins.
-_MAY_CHANGE = ("search", "generation")
+_MAY_CHANGE = ("search", "generation", "objectives")
 
 # The flags belong to the program that calls ``main``: its --help shows them.
 flags.disclaim_key_flags()
@@ -48,6 +49,9 @@ def _define_flags() -> None:
     flags.DEFINE_string("task", None, "<dataset>@<protocol>; sets config.search.task.")
     flags.DEFINE_string("search_metric", None, "Sets config.search.search_metric.")
     flags.DEFINE_string("report_metric", None, "Sets config.search.report_metric.")
+    flags.DEFINE_string("objectives", None, "Several, with commas; sets config.objectives.names.")
+    flags.DEFINE_string("constraints", None, "METRIC<=NUMBER,...; config.objectives.constraints.")
+    flags.DEFINE_string("preference", None, "Weights; sets config.objectives.preference.")
     flags.DEFINE_integer("seed", None, "Sets config.seed.", lower_bound=0, upper_bound=2**31 - 1)
     flags.DEFINE_integer("count", None, "Sets config.generation.count.", lower_bound=1)
     flags.DEFINE_enum("strategy", None, parallel.STRATEGIES, "Sets config.train.strategy.")
@@ -61,6 +65,9 @@ def _config() -> ConfigDict:
         ("task", "search.task"),
         ("search_metric", "search.search_metric"),
         ("report_metric", "search.report_metric"),
+        ("objectives", "objectives.names"),
+        ("constraints", "objectives.constraints"),
+        ("preference", "objectives.preference"),
         ("seed", "seed"),
         ("count", "generation.count"),
         ("strategy", "train.strategy"),
@@ -132,20 +139,22 @@ def run(
 
 def _task(
     space_name: str, config: ConfigDict, benchmark_dir: str | None, wanted: Sequence[str]
-) -> tuple[Table | None, Task | None]:
-    """The table and the task, None where nothing is or can be searched."""
+) -> tuple[Table | None, Task | Goal | None]:
+    """The table and the task or goal, None where nothing is or can be searched."""
     if "search" not in wanted:
         return None, None
     try:
         table = benchmarks.load(space_name, benchmark_dir)
     except MissingTableError as error:
-        if config.search.task or wanted == ("search",):
+        if config.search.task or config.objectives.names or wanted == ("search",):
             raise
         say(f"nothing to search: {error}")
         return None, None
     if table.space_name != space_name:
         raise UsageError(f"--benchmark_dir={benchmark_dir}: {table.source} is of another space")
     name = config.search.task or benchmarks.default_task(table)
+    if config.objectives.names:
+        return fronts.goal(config, table, name)
     task = benchmarks.get_task(
         table, name, config.search.search_metric, config.search.report_metric
     )
@@ -167,7 +176,7 @@ class _Run:
         folder: Workdir,
         wanted: Sequence[str],
         table: Table | None,
-        task: Task | None,
+        task: Task | Goal | None,
         strict_resume: bool,
         interrupt: Interrupt,
     ):
@@ -185,6 +194,9 @@ class _Run:
     def do(self) -> None:
         """Runs the wanted phases that are not finished."""
         trained = phases.result(self._folder, "training") is not None
+        if not trained and self._wanted == ("search",) and isinstance(self._task, Goal):
+            say(f"{self._folder.path} holds no trained generator: one is trained first")
+            self._wanted = ("train", "search")
         if not trained and "train" not in self._wanted and self._wanted != ("report",):
             raise UsageError(
                 f"--mode={self._wanted[0]}: {self._folder.path} holds no trained generator;"
@@ -212,7 +224,7 @@ class _Run:
         if search is not None and self._table is not None and self._task is not None:
             if search.result is None:
                 search.finish(self._search(self._table, self._task))
-            self._done("search")
+            self._done(search.name)
 
     def _generate_phase(self) -> Phase | None:
         if "generate" not in self._wanted:
@@ -222,6 +234,9 @@ class _Run:
     def _search_phase(self) -> Phase | None:
         if self._table is None or self._task is None:
             return None
+        if isinstance(self._task, Goal):
+            inputs = {**self._config.objectives.to_dict(), "goal": self._task.name}
+            return Phase(self._folder.path, "front", inputs | {"table": self._table.name})
         inputs = {
             **self._config.search.to_dict(),
             "table": self._table.name,
@@ -245,10 +260,13 @@ class _Run:
             strict_resume=self._strict,
         )
 
-    def _search(self, table: Table, task: Task) -> dict[str, Any]:
-        generative = set(searching.GENERATIVE) & set(settings.method_names(self._config))
+    def _search(self, table: Table, task: Task | Goal) -> dict[str, Any]:
+        several = isinstance(task, Goal)
+        module, group = (fronts, "objectives") if several else (searching, "search")
+        generative = set(module.GENERATIVE) & set(settings.words(self._config[group].methods))
         say(f"search: {task.name} of {table.source}")
-        return searching.run(
+        run: Callable[..., dict[str, Any]] = module.run
+        return run(
             self._config,
             table,
             task,
@@ -282,6 +300,8 @@ def _summary(name: str, found: dict[str, Any]) -> str:
             f" {found['validity']:.2%} after, {found['seconds_one'] * 1e3:.3f} ms for one,"
             f" {found['architectures_per_second']:,.0f} a second"
         )
+    if name == "front":
+        return fronts.outcome(found)
     row = found["search"]
     uniform = "" if row["uniform_mean"] is None else f", {row['uniform_mean'][-1]:.4g} by chance"
     return (
@@ -296,15 +316,18 @@ def _report(
 ) -> dict[str, Any]:
     """Writes ``report.html`` and ``results.json`` unless they are there already."""
     searched = phases.result(folder, "search") or {"search": None, "best": []}
+    several = phases.result(folder, "front") or {"front": None}
+    task = (searched["search"] or {}).get("task") or (several["front"] or {}).get("goal")
     results = {
         "version": 1,
         "space": space_name,
-        "task": searched["search"]["task"] if searched["search"] else None,
+        "task": task,
         "config": files.plain(config.to_dict()),
         "environment": environment,
         "training": phases.result(folder, "training"),
         "generation": phases.result(folder, "generation"),
         **searched,
+        **several,
     }
     page = folder.inside("report.html")
     found = folder.read_json("results.json")

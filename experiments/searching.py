@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -13,7 +14,7 @@ from ml_collections import ConfigDict
 from experiments import settings
 from experiments.command import say
 from pnag_jax import methods
-from pnag_jax.benchmarks import Table, Task
+from pnag_jax.benchmarks import QueryLedger, Table, Task
 from pnag_jax.generation import Generator
 from pnag_jax.methods import extras, search
 from pnag_jax.methods.results import SearchResult
@@ -51,11 +52,8 @@ def run_method(
     key: jax.Array,
     folder: str | os.PathLike[str],
     generator: Generator | None = None,
-    save_every: int = 16,
-    interrupt: Interrupt | None = None,
-    progress: Progress | None = None,
     label: str | None = None,
-    strict_resume: bool = False,
+    **how: Any,
 ) -> SearchResult:
     """Searches, or goes on, or reads what a finished search has left.
 
@@ -68,14 +66,64 @@ def run_method(
       key: of the whole search.
       folder: of the checkpoints, of this search alone.
       generator: for the methods of ``GENERATIVE``.
-      save_every: proposals a seed between two saves.
-      interrupt: flag of a signal.
-      progress: where progress is shown.
       label: the phase's name in the progress, the method's by default.
-      strict_resume: refuse a damaged newest checkpoint.
+      **how: as for ``run_resumable``.
 
     Raises:
       UsageError: an unknown method, or a budget that is not accepted.
+      UserError, DataError, Interrupted: as ``run_resumable``.
+    """
+    return run_resumable(
+        methods.get(name),
+        table,
+        task,
+        budget=budget,
+        seeds=seeds,
+        key=key,
+        folder=folder,
+        config=method_config(name, generator),
+        label=label or name,
+        **how,
+    )
+
+
+def run_resumable(
+    method: methods.Method,
+    table: Table,
+    task: Any,
+    *,
+    budget: int,
+    seeds: int,
+    key: jax.Array,
+    folder: str | os.PathLike[str],
+    config: Mapping[str, Any],
+    label: str,
+    ledger: type[QueryLedger] = QueryLedger,
+    save_every: int = 16,
+    interrupt: Interrupt | None = None,
+    progress: Progress | None = None,
+    strict_resume: bool = False,
+) -> SearchResult:
+    """``search.run`` with checkpoints and progress.
+
+    Args:
+      method: what searches.
+      table: the measurements.
+      task: what ``ledger`` takes for one.
+      budget: queries a seed.
+      seeds: how many.
+      key: of the whole search.
+      folder: of the checkpoints, of this search alone.
+      config: of the method.
+      label: the phase's name in the progress.
+      ledger: what answers.
+      save_every: proposals a seed between two saves.
+      interrupt: flag of a signal.
+      progress: where progress is shown.
+      strict_resume: refuse a damaged newest checkpoint.
+
+    Raises:
+      UsageError: a budget that is not accepted.
       UserError: the system refuses a write.
       DataError: a damaged checkpoint.
       Interrupted: a signal came; the queries so far are saved.
@@ -91,11 +139,9 @@ def run_method(
     def save(number: int, tree: Any) -> None:
         # NaN and -inf stand for what was not measured.
         checkpoints.save(number, tree, require_finite=False)
-        interrupt.check(f"round {number} of {name} is saved in {checkpoints.folder}")
+        interrupt.check(f"round {number} of {method.name} is saved in {checkpoints.folder}")
 
-    with (progress or Progress(quiet=True)).task(
-        label or name, budget * seeds, unit="queries"
-    ) as bar:
+    with (progress or Progress(quiet=True)).task(label, budget * seeds, unit="queries") as bar:
         hooks = search.Hooks(
             save=save,
             load=load,
@@ -104,15 +150,16 @@ def run_method(
             progress=lambda done, total: bar.update(done),
         )
         return search.run(
-            methods.get(name),
+            method,
             table.space,
             table,
             task,
             budget=budget,
             seeds=seeds,
             key=key,
-            config=method_config(name, generator),
+            config=config,
             hooks=hooks,
+            ledger=ledger,
         )
 
 

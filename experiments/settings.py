@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import jax
 from ml_collections import ConfigDict
 
 from pnag_jax import methods
 from pnag_jax.errors import UsageError
+from pnag_jax.methods import several
 from pnag_jax.models.stage1 import Stage1
 from pnag_jax.spaces import Space
 from pnag_jax.training.parallel import STRATEGIES
@@ -44,6 +46,9 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("search.budget", 1, _INF),
     ("search.seeds", 1, 10_000),
     ("search.save_every", 1, _INF),
+    ("objectives.budget", 1, _INF),
+    ("objectives.seeds", 1, 10_000),
+    ("objectives.save_every", 1, _INF),
 )
 
 
@@ -71,14 +76,21 @@ def check(config: ConfigDict, space: Space) -> None:
             f" {', '.join(STRATEGIES)}"
         )
     model(config, space)
-    names = method_names(config)
-    for name in names:
-        methods.get(name)
-    if not names or len(set(names)) < len(names):
-        raise UsageError(
-            f"config.search.methods = {config.search.methods}; accepted are distinct ones of"
-            f" {', '.join(methods.names())}"
-        )
+    for group, registry in (("search", methods), ("objectives", several)):
+        names = words(config[group].methods)
+        for name in names:
+            registry.get(name)
+        if not names or len(set(names)) < len(names):
+            raise UsageError(
+                f"config.{group}.methods = {config[group].methods}; accepted are distinct ones of"
+                f" {', '.join(registry.names())}"
+            )
+    if not config.objectives.names:
+        for field in ("constraints", "preference"):
+            if config.objectives[field]:
+                raise UsageError(
+                    f"--{field}={config.objectives[field]}: say with --objectives what is wanted"
+                )
 
 
 def model(config: ConfigDict, space: Space) -> Stage1:
@@ -115,8 +127,10 @@ def check_batch(config: ConfigDict, trained_on: int) -> None:
 
 
 def method_names(config: ConfigDict) -> tuple[str, ...]:
-    """The methods of a search; the first is the one that is reported.
+    """The methods of a search; the first is the one that is reported."""
+    return words(config.search.methods)
 
-    An override of the tuple on the command line is one word: ``a,b`` means two.
-    """
-    return tuple(name for names in config.search.methods for name in names.split(","))
+
+def words(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of a tuple; one that comes from the command line is one word: ``a,b`` means two."""
+    return tuple(name for word in names for name in word.split(","))

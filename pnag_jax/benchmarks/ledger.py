@@ -19,9 +19,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pnag_jax.benchmarks.base import Table, judge
+from pnag_jax.benchmarks.coverage import searchable
 from pnag_jax.benchmarks.optimum import queryable
 from pnag_jax.benchmarks.tasks import Task
 from pnag_jax.errors import DataError, UsageError, UserError
+from pnag_jax.spaces import Space
 
 _INVALID, _UNMEASURED = -1, -2
 
@@ -69,6 +71,9 @@ class QueryLedger:
         architectures to query.
     """
 
+    # Of what one architecture is answered.
+    value_shape: tuple[int, ...] = ()
+
     def __init__(
         self,
         table: Table,
@@ -77,7 +82,7 @@ class QueryLedger:
         *,
         clock: Callable[[], float] = time.perf_counter,
     ):
-        most = queryable(table, task.search_column)
+        most = self.most(table, task)
         if not 1 <= budget <= most:
             raise UsageError(
                 f"budget {budget}: accepted are 1 .. {most}, the distinct valid architectures "
@@ -100,6 +105,16 @@ class QueryLedger:
         self._genotypes: list[np.ndarray] = []
         self._rows: list[int] = []
         self._seconds: list[float] = []
+
+    @staticmethod
+    def most(table: Table, task: Task) -> int:
+        """Queries that a table can answer."""
+        return queryable(table, task.search_column)
+
+    @property
+    def searchable(self) -> Space:
+        """What of the table's space a search can reach."""
+        return searchable(self.table, self.task.search_column)
 
     @property
     def used(self) -> int:
@@ -217,8 +232,8 @@ class QueryLedger:
             found.append(
                 {
                     "genotype": self._genotypes[position].tolist(),
-                    "search_value": _short(self._search[self._rows[position]]),
-                    "report_value": None if np.isnan(report) else _short(report),
+                    "search_value": short(self._search[self._rows[position]]),
+                    "report_value": None if np.isnan(report) else short(report),
                 }
             )
         return found
@@ -302,18 +317,7 @@ class QueryLedger:
         """
         path = pathlib.Path(path)
         draft = path.with_name(f".{path.name}.tmp")
-        lines = [
-            json.dumps(
-                {
-                    "order": entry.order,
-                    "genotype": entry.genotype.tolist(),
-                    "architecture": self.table.space.to_string(entry.genotype),
-                    "value": _short(np.float32(entry.value)),
-                    "seconds": round(entry.seconds, 6),
-                }
-            )
-            for entry in self.entries
-        ]
+        lines = [json.dumps(self._record(entry)) for entry in self.entries]
         try:
             with draft.open("w", encoding="utf-8") as file:
                 file.writelines(f"{line}\n" for line in lines)
@@ -324,6 +328,16 @@ class QueryLedger:
             with contextlib.suppress(OSError):
                 draft.unlink()
             raise UserError(f"{path}: cannot write: {error.strerror or error}") from error
+
+    def _record(self, entry: Entry) -> dict:
+        """One line of ``write_jsonl``."""
+        return {
+            "order": entry.order,
+            "genotype": entry.genotype.tolist(),
+            "architecture": self.table.space.to_string(entry.genotype),
+            "value": short(np.float32(entry.value)),
+            "seconds": round(entry.seconds, 6),
+        }
 
     # -- from genotypes to rows ----------------------------------------------------
 
@@ -359,6 +373,6 @@ class QueryLedger:
         return array, np.where(valid, rows, _INVALID), classes
 
 
-def _short(value: np.float32) -> float:
+def short(value: np.float32) -> float:
     """A float32 as the shortest decimal number that means it."""
     return float(str(value))

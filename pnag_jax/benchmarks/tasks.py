@@ -64,12 +64,12 @@ class Task:
     @property
     def search_column(self) -> str:
         """Full name of the search metric."""
-        return _full_name(self.dataset, self.search_metric)
+        return full_name(self.dataset, self.search_metric)
 
     @property
     def report_column(self) -> str:
         """Full name of the report metric."""
-        return _full_name(self.dataset, self.report_metric)
+        return full_name(self.dataset, self.report_metric)
 
     @property
     def maximize(self) -> bool:
@@ -133,10 +133,10 @@ def get_task(
         search, report = pairs[protocol]
     chosen = (search_metric or search, report_metric or report)
     for flag, metric in zip(("search_metric", "report_metric"), chosen, strict=True):
-        if _full_name(dataset, metric) not in table.metrics:
+        if full_name(dataset, metric) not in table.metrics:
             raise UsageError(
                 f"{flag} {metric!r}: {dataset} has no such metric; accepted are "
-                + ", ".join(_metrics(table, dataset))
+                + ", ".join(metrics_of(table, dataset))
                 + ", or one of another data set as <dataset>/<metric>"
             )
     if pairs.get(protocol) != chosen:
@@ -157,7 +157,7 @@ def default_task(table: Table) -> str:
 
 def _pairs(table: Table, dataset: str) -> dict[str, tuple[str, str]]:
     """Protocols of a data set, in the order of the module's docstring."""
-    metrics = _metrics(table, dataset)
+    metrics = metrics_of(table, dataset)
     named = _PROTOCOLS.get(table.name, _PROTOCOLS.get(table.space_name, ()))
     pairs = {
         protocol: (search, report)
@@ -182,10 +182,12 @@ def _natural_pair(metrics: tuple[str, ...]) -> dict[str, tuple[str, str]]:
     return {"valid": (valid[0], twin if twin in test else test[0])}
 
 
-def _metrics(table: Table, dataset: str) -> tuple[str, ...]:
+def metrics_of(table: Table, dataset: str) -> tuple[str, ...]:
+    """Metrics of a data set, without its name."""
     prefix = f"{dataset}/"
     return tuple(m.removeprefix(prefix) for m in table.metrics if m.startswith(prefix))
 
 
-def _full_name(dataset: str, metric: str) -> str:
+def full_name(dataset: str, metric: str) -> str:
+    """``<dataset>/<metric>``; a full name stays what it is."""
     return metric if "/" in metric else f"{dataset}/{metric}"

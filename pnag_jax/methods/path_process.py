@@ -28,6 +28,12 @@ from pnag_jax.spaces import Space
 VIEWS = np.array([[1 / 2, 1 / 2, 0, 0, 0], [1 / 3, 1 / 3, 1 / 3, 0, 0]], np.float32)
 
 
+def viewed(space: Space, features: jax.Array, view: int) -> jax.Array:
+    """Features as a view has them, scaled and without those that it leaves out: ``[m, P]``."""
+    scale = np.sqrt(VIEWS[view])[path_features.group_of(space)]
+    return features[:, scale > 0] * scale[scale > 0]
+
+
 class Fitted(NamedTuple):
     """A process, and what it looks at.
 
@@ -57,11 +63,10 @@ def fit(space: Space, features: jax.Array, targets: jax.Array, measured: jax.Arr
       targets: ``[C]``, 0 in empty slots.
       measured: bool ``[C]``.
     """
-    scales = jnp.sqrt(jnp.asarray(VIEWS))[:, path_features.group_of(space)]
-    squared = jnp.stack(
-        [path_features.squared(features * scale, features * scale) for scale in scales]
-    )
+    views = [viewed(space, features, view) for view in range(len(VIEWS))]
+    squared = jnp.stack([path_features.squared(view, view) for view in views])
     posterior = gaussian_process.fit(squared, targets, measured)
+    scales = jnp.sqrt(jnp.asarray(VIEWS))[:, path_features.group_of(space)]
     return Fitted(posterior, scales[posterior.view])
 
 

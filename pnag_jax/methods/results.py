@@ -61,12 +61,12 @@ class SearchResult:
 
         A search that ended early keeps its last value; NaN without any.
         """
-        return np.stack([_padded(ledger.incumbent_curve(), self.budget) for ledger in self.ledgers])
+        return np.stack([padded(ledger.incumbent_curve(), self.budget) for ledger in self.ledgers])
 
     @functools.cached_property
     def regret(self) -> np.ndarray:
         """Distance of ``curves`` from the optimum: float64 ``[S, Q]``, >= 0."""
-        return np.stack([_padded(simple_regret(ledger), self.budget) for ledger in self.ledgers])
+        return np.stack([padded(simple_regret(ledger), self.budget) for ledger in self.ledgers])
 
     @functools.cached_property
     def search_curves(self) -> np.ndarray:
@@ -77,7 +77,7 @@ class SearchResult:
         """
         better = np.maximum if self.task.maximize else np.minimum
         values = [np.array([entry.value for entry in ledger.entries]) for ledger in self.ledgers]
-        return np.stack([_padded(better.accumulate(v), self.budget) for v in values])
+        return np.stack([padded(better.accumulate(v), self.budget) for v in values])
 
     @property
     def used(self) -> np.ndarray:
@@ -120,7 +120,7 @@ class SearchResult:
 
     def band(self) -> dict[str, list[float | None]]:
         """Mean and standard deviation over seeds after each query, ``Q`` of each."""
-        return {"mean": _plain(self.curves.mean(0)), "std": _plain(_std(self.curves))}
+        return {"mean": plain(self.curves.mean(0)), "std": plain(spread(self.curves))}
 
     def summary(self, budgets: Sequence[int] = BUDGETS) -> dict[str, Any]:
         """One row ``search`` of results.json.
@@ -135,7 +135,7 @@ class SearchResult:
           ``invalid``, ``unmeasured`` and ``foreign_labels`` are means a seed.
           A median that most seeds never reached is None, for infinite.
         """
-        queries = sorted({b for b in budgets if b < self.budget} | {self.budget})
+        queries = at_budgets(budgets, self.budget)
         at = [b - 1 for b in queries]
         curves = self.curves[:, at]
         return {
@@ -146,18 +146,18 @@ class SearchResult:
             "budget": self.budget,
             "seeds": len(self.seeds),
             "queries": queries,
-            "mean": _plain(curves.mean(0)),
-            "std": _plain(_std(curves)),
-            "median": _plain(np.median(curves, axis=0)),
-            "search_mean": _plain(self.search_curves[:, at].mean(0)),
-            "optimum": _plain(self.optimum),
-            "regret": _plain(self.regret[:, at].mean(0)),
-            "median_queries_to_optimum": _plain(np.median(self.queries_to_optimum)),
-            "median_queries_to_best_search": _plain(np.median(self.queries_to_best_search)),
-            "spent": _plain(self.used.mean()),
-            "invalid": _plain(self.invalid.mean()),
-            "unmeasured": _plain(np.mean([ledger.unmeasured for ledger in self.ledgers])),
-            "foreign_labels": _plain(np.mean([ledger.foreign_labels for ledger in self.ledgers])),
+            "mean": plain(curves.mean(0)),
+            "std": plain(spread(curves)),
+            "median": plain(np.median(curves, axis=0)),
+            "search_mean": plain(self.search_curves[:, at].mean(0)),
+            "optimum": plain(self.optimum),
+            "regret": plain(self.regret[:, at].mean(0)),
+            "median_queries_to_optimum": plain(np.median(self.queries_to_optimum)),
+            "median_queries_to_best_search": plain(np.median(self.queries_to_best_search)),
+            "spent": plain(self.used.mean()),
+            "invalid": plain(self.invalid.mean()),
+            "unmeasured": plain(np.mean([ledger.unmeasured for ledger in self.ledgers])),
+            "foreign_labels": plain(np.mean([ledger.foreign_labels for ledger in self.ledgers])),
             "rounds": self.rounds,
             "seconds_per_seed": self.seconds_per_seed,
             "seconds_per_query": self.seconds_per_query,
@@ -165,12 +165,18 @@ class SearchResult:
         }
 
 
-def _padded(curve: np.ndarray, length: int) -> np.ndarray:
+def at_budgets(budgets: Sequence[int], budget: int) -> list[int]:
+    """Numbers of queries to report of a search: those within its own budget, and that."""
+    return sorted({b for b in budgets if b < budget} | {budget})
+
+
+def padded(curve: np.ndarray, length: int) -> np.ndarray:
+    """A curve of a search that ended early, its last value kept: ``[length]``."""
     last = curve[-1] if len(curve) else np.nan
     return np.concatenate([curve, np.full(length - len(curve), last)])
 
 
-def _std(curves: np.ndarray) -> np.ndarray:
+def spread(curves: np.ndarray) -> np.ndarray:
     """Of the sample over the first axis; 0 for a single seed."""
     return curves.std(0, ddof=min(1, len(curves) - 1))
 
@@ -181,9 +187,9 @@ def _first_meeting(ledger: QueryLedger, report_optimum: float) -> float:
     return float(met[0] + 1) if len(met) else np.inf
 
 
-def _plain(value: Any) -> Any:
-    """Python floats, None for what is not finite; arrays become lists."""
+def plain(value: Any) -> Any:
+    """Python floats for JSON, None for what is not finite; arrays become lists."""
     if isinstance(value, np.ndarray) and value.ndim:
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     number = float(value)
     return number if math.isfinite(number) else None

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pnag_jax.benchmarks import QueryLedger, Table, Task, searchable
+from pnag_jax.benchmarks import QueryLedger, Table, Task
 from pnag_jax.errors import UsageError
 from pnag_jax.methods.base import Config, Method
 from pnag_jax.methods.results import SearchResult
@@ -63,6 +63,7 @@ def run(
     config: Config | None = None,
     idle_limit: int = 1024,
     hooks: Hooks | None = None,
+    ledger: type[QueryLedger] = QueryLedger,
 ) -> SearchResult:
     """Searches until every seed has spent its budget.
 
@@ -78,6 +79,7 @@ def run(
       idle_limit: a seed ends early after this many proposals in a row that
         brought no new query, as when a method has exhausted the table.
       hooks: saving, resuming and progress.
+      ledger: what answers; the methods must take values of its ``value_shape``.
 
     Returns:
       The ledgers and what follows from them.
@@ -93,14 +95,16 @@ def run(
         )
     settings = {**method.default_config(space), **dict(config.items() if config else ())}
     settings["budget"] = int(budget)
-    search = _begin(method, table, task, _seed_ids(seeds), key, settings)
+    ids = _seed_ids(seeds)
+    ledgers = [ledger(table, task, settings["budget"]) for _ in ids]
+    search = _begin(method, ledgers, ids, key, settings)
     batch = int(settings["batch"])
     if hooks.load is not None and (tree := hooks.load(search.tree())) is not None:
         search.take(tree)
 
     ask, tell = _compiled(method)
     running = search.running(idle_limit)
-    compile_seconds = _compile(ask, tell, search.states, batch) if running.any() else 0.0
+    compile_seconds = _compile(ask, tell, search, batch) if running.any() else 0.0
     saved_round = search.round
     while running.any():
         search.advance(ask, tell, batch, running)
@@ -155,7 +159,7 @@ class _Search:
         proposals, states = ask(self.states, batch)
         genotypes = np.asarray(proposals)
         asked = time.perf_counter()
-        values = np.full(genotypes.shape[:2], np.nan, np.float32)
+        values = _unanswered(genotypes.shape[:2], self.ledgers[0])
         for i in np.flatnonzero(running):
             before = self.ledgers[i].used
             values[i] = _answers(self.ledgers[i], genotypes[i])
@@ -191,7 +195,7 @@ class _Search:
         self.idle, self.seconds = clock["idle"], clock["seconds"]
         ledgers = {name: np.asarray(column) for name, column in tree["ledgers"].items()}
         self.ledgers = [
-            QueryLedger.restore(
+            fresh.restore(
                 fresh.table,
                 fresh.task,
                 fresh.budget,
@@ -203,16 +207,14 @@ class _Search:
 
 def _begin(
     method: Method,
-    table: Table,
-    task: Task,
+    ledgers: list[QueryLedger],
     seeds: tuple[int, ...],
     key: jax.Array,
     settings: dict[str, Any],
 ) -> _Search:
     """A search that has asked for nothing yet."""
-    ledgers = [QueryLedger(table, task, settings["budget"]) for _ in seeds]
     keys = jax.vmap(functools.partial(jax.random.fold_in, key))(jnp.asarray(seeds))
-    space = searchable(table, task.search_column)
+    space = ledgers[0].searchable
     states = jax.vmap(lambda key: method.init(key, space, settings))(keys)
     return _Search(seeds, states, ledgers, 0, np.zeros(len(seeds), np.int64), np.zeros(2))
 
@@ -236,20 +238,25 @@ def _compiled(method: Method) -> tuple[Callable, Callable]:
     return jax.jit(ask, static_argnums=1), jax.jit(jax.vmap(method.tell))
 
 
-def _compile(ask: Callable, tell: Callable, states: PyTree, n: int) -> float:
+def _compile(ask: Callable, tell: Callable, search: _Search, n: int) -> float:
     """Seconds of a first round whose result is thrown away; both are pure."""
     start = time.perf_counter()
-    proposals, states = ask(states, n)
-    values = np.full(proposals.shape[:2], np.nan, np.float32)
+    proposals, states = ask(search.states, n)
+    values = _unanswered(proposals.shape[:2], search.ledgers[0])
     jax.block_until_ready(tell(states, proposals, values))
     return time.perf_counter() - start
 
 
 def _answers(ledger: QueryLedger, genotypes: np.ndarray) -> np.ndarray:
-    """Values ``[n]`` of as many proposals as the budget allows, NaN after them."""
-    values = np.full(len(genotypes), np.nan, np.float32)
+    """Values ``[n, ...]`` of as many proposals as the budget allows, NaN after them."""
+    values = _unanswered((len(genotypes),), ledger)
     n = len(genotypes)
     if n > ledger.remaining:
         n = ledger.affordable(genotypes)
     values[:n] = ledger.query(genotypes[:n])
     return values
+
+
+def _unanswered(shape: tuple[int, ...], ledger: QueryLedger) -> np.ndarray:
+    """NaN for as many proposals."""
+    return np.full((*shape, *ledger.value_shape), np.nan, np.float32)

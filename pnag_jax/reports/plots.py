@@ -155,12 +155,13 @@ def search_curves(panel: Panel) -> Figure:
         )
     margin = 0.06 * max(high - low, 1e-6 * max(abs(high), 1.0))
     axes.set_ylim(low - margin, high + 1.5 * margin)
-    _query_axis(axes, first, last, panel.budgets)
+    query_axis(axes, first, last, panel.budgets)
     style.legend_below(axes)
     return _figure(axes)
 
 
-def _query_axis(axes: Any, first: int, last: int, budgets: Sequence[int]) -> None:
+def query_axis(axes: Any, first: int, last: int, budgets: Sequence[int]) -> None:
+    """A logarithmic axis of queries with ticks at the budgets that are far enough apart."""
     axes.set_xscale("log")
     axes.set_xlim(first * 0.97, last * 1.04)
     wanted = sorted({first, *(b for b in budgets if first <= b <= last), last})

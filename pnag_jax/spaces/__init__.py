@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+from pnag_jax.spaces.as_written import AsWritten, as_written, folded
 from pnag_jax.spaces.base import Graph, Labels, Space, SpaceError
 from pnag_jax.spaces.gnn import Gnn
 from pnag_jax.spaces.macro import Macro
@@ -41,11 +42,14 @@ def get(name: str) -> Space:
 
 
 __all__ = [
+    "AsWritten",
     "Graph",
     "Labels",
     "Restricted",
     "Space",
     "SpaceError",
+    "as_written",
+    "folded",
     "get",
     "names",
     "restrict",

@@ -63,6 +63,35 @@ CASES: dict[str, tuple[str, tuple[str, ...], int, str]] = {
     "protocol": ("nb201", ("--task=cifar10@9ep",), 2, "no protocol or metric '9ep'; accepted are"),
     "search metric": ("nb201", ("--search_metric=luck",), 2, "search_metric 'luck'"),
     "report metric": ("nb201", ("--report_metric=luck",), 2, "report_metric 'luck'"),
+    "device without a column": (
+        *("nb201", ("--objectives=test_accuracy,latency_ms/pixel9",), 2),
+        "no data set 'latency_ms'; accepted are cifar10",
+    ),
+    "objective without a column": (
+        *("nb201", ("--objectives=test_accuracy,speed",), 2),
+        "cifar10 has no metric 'speed'; accepted are test_accuracy",
+    ),
+    "one objective twice": (
+        *("nb201", ("--objectives=params,test_accuracy,-params",), 2),
+        "params is named twice",
+    ),
+    "malformed constraint": (
+        *("nb201", ("--objectives=test_accuracy,params", "--constraints=params<=1M"), 2),
+        "--constraints: 'params<=1M': accepted are METRIC<=NUMBER",
+    ),
+    "unreachable constraint": (
+        *("nb201", ("--objectives=test_accuracy,params", "--constraints=params<=5"), 2),
+        "params<=5 is out of reach",
+    ),
+    "constraint alone": ("nb201", ("--constraints=params<=5",), 2, "say with --objectives"),
+    "preference": (
+        *("nb201", ("--objectives=test_accuracy,params", "--preference=1"), 2),
+        "--preference=1: accepted are 2 positive numbers",
+    ),
+    "method of one objective": (
+        *("nb201", ("--config.objectives.methods=pnag_counts",), 2),
+        "accepted are nsga2, pnag_front, random",
+    ),
     "budget 0": ("nb201", ("--config.search.budget=0",), 2, "config.search.budget = 0; accepted"),
     "budget": (
         *("nb201", ("--config.search.budget=99999",), 2),

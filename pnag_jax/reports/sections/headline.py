@@ -61,7 +61,7 @@ def tiles(results: Results, panels: Sequence[Panel]) -> Html | None:
         found = [*_best(results), *_after_search(panels)]
     else:
         found = [tile for panel in panels if (tile := _leader(panel))]
-    found += [*_generation(results), *_training(results)]
+    found += [*_front(results), *_generation(results), *_training(results)]
     if not found:
         return None
     return tag(
@@ -106,6 +106,16 @@ def _after_search(panels: Sequence[Panel]) -> list[Tile]:
     if median != NOT_MEASURED:
         found.append(Tile("Queries to optimum", median, "median over seeds"))
     return found
+
+
+def _front(results: Results) -> list[Tile]:
+    front = results.get("front")
+    if not front:
+        return []
+    row, *others = front["rows"]
+    under = f"of the true front after {count(front['budget'])} queries"
+    under += "".join(f"; {other['method']} {share(other['mean'][-1])}" for other in others)
+    return [Tile("Hypervolume", share(row["mean"][-1]), under)]
 
 
 def _leader(panel: Panel) -> Tile | None:
