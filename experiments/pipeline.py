@@ -316,8 +316,8 @@ def _report(
 ) -> dict[str, Any]:
     """Writes ``report.html`` and ``results.json`` unless they are there already."""
     searched = phases.result(folder, "search") or {"search": None, "best": []}
-    several = phases.result(folder, "front") or {"front": None}
-    task = (searched["search"] or {}).get("task") or (several["front"] or {}).get("goal")
+    several = phases.result(folder, "front") or {}
+    task = (searched["search"] or {}).get("task") or several.get("front", {}).get("goal")
     results = {
         "version": 1,
         "space": space_name,
