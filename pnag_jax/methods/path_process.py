@@ -17,6 +17,7 @@ import numpy as np
 from pnag_jax.generation import Generator
 from pnag_jax.methods import gaussian_process, path_features
 from pnag_jax.methods.gaussian_process import Posterior, Prediction
+from pnag_jax.spaces import Space
 
 
 def _apart(view: jax.Array | int, left: jax.Array, right: jax.Array) -> jax.Array:
@@ -73,7 +74,11 @@ def choose(
 @functools.cache
 def trained_on(generator: Generator) -> np.ndarray:
     """Features of what a generator was trained on: ``[M, E]``, on the host."""
-    space = generator.model.space
-    embed = jax.jit(lambda genotypes: path_features.embed(space, space.canonical(genotypes)))
     with jax.ensure_compile_time_eval():  # may be asked for while a search is traced
-        return np.asarray(embed(generator.genotypes))
+        return features_of(generator.model.space, generator.genotypes)
+
+
+def features_of(space: Space, genotypes: np.ndarray) -> np.ndarray:
+    """Features of architectures, on the host: int ``[M, L]`` to ``[M, E]``."""
+    embed = jax.jit(lambda genotypes: path_features.embed(space, space.canonical(genotypes)))
+    return np.asarray(embed(genotypes))

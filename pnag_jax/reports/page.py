@@ -61,6 +61,7 @@ def write(
         sections.search(results, panels, keep),
         sections.best_architectures(results, keep),
         sections.generation(results, keep),
+        sections.conditional(results, keep),
         sections.training(results, metrics, keep),
         sections.provenance(results),
     ]
