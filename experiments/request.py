@@ -176,8 +176,8 @@ def _both(
     if np.abs(pairs.quality - ask.quality).max() > 0.05:
         low, high = pairs.quality.min(), pairs.quality.max()
         notes.append(
-            f"config.ask.quality = {ask.quality} and config.ask.limit = {ask.limit} contradict each"
-            f" other: {pairs.found} architectures have both; quality {low:.3g} to {high:.3g}, the"
-            " nearest that goes with the limit, is asked instead"
+            f"config.ask.quality = {ask.quality} and config.ask.limit = {ask.limit} are hardly ever"
+            f" met together: {pairs.found} of {len(told)} architectures have both; quality"
+            f" {low:.3g} to {high:.3g}, the nearest beside the limit, is asked instead"
         )
     return pairs.quality, pairs.hardware

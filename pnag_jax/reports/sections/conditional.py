@@ -8,11 +8,11 @@ from typing import Any
 from pnag_jax.reports import plots
 from pnag_jax.reports.curves import real, reals
 from pnag_jax.reports.markup import (
-    NOT_MEASURED,
     Html,
     count,
     join,
     number,
+    quantity,
     seconds,
     section,
     share,
@@ -21,7 +21,7 @@ from pnag_jax.reports.markup import (
 from pnag_jax.reports.sections.parts import Keep, Results, cell, code, drawing, figure, table
 
 # Columns whose curves are shown; the others are in the table.
-_CURVES = 4
+_CURVES = 3
 
 
 def conditional(results: Results, keep: Keep) -> Html | None:
@@ -33,6 +33,7 @@ def conditional(results: Results, keep: Keep) -> Html | None:
     shown = [*_curves(found, keep), _numbers(found)]
     return section(
         "Conditional generation",
+        _wish(found),
         *(tag("p", note, class_="note") for note in found.get("notes") or []),
         tag("div", *shown, class_="plots"),
         _promises(found),
@@ -42,6 +43,17 @@ def conditional(results: Results, keep: Keep) -> Html | None:
         lead="What the next-scale prior draws when it is asked for something. A quantile of 1 is "
         "the best quality, or the highest cost. No sample was filtered.",
     )
+
+
+def _wish(found: Mapping[str, Any]) -> Html:
+    asked = found.get("asked")
+    if not asked:
+        text = "Nothing was asked for: its numbers are of samples of quality 0.9, or of cost 0.1."
+        return tag("p", text)
+    parts = [str(asked["limit"])] if asked.get("limit") else []
+    if asked.get("quality") is not None:
+        parts.insert(0, f"quality {number(asked['quality'])} of {asked['task']}")
+    return tag("p", f"Asked for: {' and '.join(parts)}.")
 
 
 def _curves(found: Mapping[str, Any], keep: Keep) -> list[Html]:
@@ -76,10 +88,7 @@ def _judge(row: Mapping[str, Any]) -> str:
 def _numbers(found: Mapping[str, Any]) -> Html:
     uniform = found.get("uniform") or {}
     sampling = found.get("sampling") or {}
-    asked = found.get("asked")
-    wish = ", ".join(f"{k} {v}" for k, v in asked.items()) if asked else "quantile 0.9 or cost 0.1"
     lines: list[tuple[str, str, Any]] = [
-        ("asked for", wish, None),
         ("architectures", count(found.get("count")), None),
         ("seconds for all of them", seconds(found.get("seconds")), None),
         *_got(found),
@@ -138,15 +147,12 @@ def _limits(found: Mapping[str, Any]) -> Html | None:
         tag(
             "tr",
             tag("td", name),
-            *(
-                cell(NOT_MEASURED if row is None else f"{share(row['kept'])} ({row['limit']:.4g})")
-                for row in list(limits.values())
-            ),
+            *(cell(f"{share(row['kept'])} ({quantity(row['limit'])})") for row in limits.values()),
         )
         for name, limits in by.items()
     ]
     widest = max(by.values(), key=len)
-    head = ["column", *(f"limit that {share(at)} keep" for at in widest)]
+    head = ["column", *(f"limit that {at:.0%} keep" for at in widest)]
     note = tag("p", "Samples that keep a limit they were asked to keep; the limit.", class_="note")
     return join([tag("h3", "Limits"), note, table(head, rows, class_="dense")])
 
@@ -160,12 +166,8 @@ def _dependence(prior: Mapping[str, Any]) -> Html | None:
         "hardware": "told its cost",
         "other_hardware": "told another's cost",
     }
-    rows = [
-        tag("tr", tag("td", name), cell(number(bits.get(kind))))
-        for kind, name in names.items()
-        if kind in bits
-    ]
-    if not rows:
+    shown = {name: bits[kind] for kind, name in names.items() if kind in bits}
+    if not shown:
         return None
     note = tag(
         "p",
@@ -173,9 +175,9 @@ def _dependence(prior: Mapping[str, Any]) -> Html | None:
         "many whatever it is told.",
         class_="note",
     )
-    return join(
-        [tag("h3", "How far samples depend on conditions"), note, table(["", "bits"], rows)]
-    )
+    row = tag("tr", *(cell(number(value)) for value in shown.values()))
+    title = tag("h3", "How far samples depend on conditions")
+    return join([title, note, table(list(shown), [row])])
 
 
 def _samples(results: Results, found: Mapping[str, Any], keep: Keep) -> Html | None:
