@@ -15,7 +15,6 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from experiments import settings
-from experiments.command import say
 from pnag_jax import benchmarks
 from pnag_jax.benchmarks import MissingTableError, Table
 from pnag_jax.benchmarks.base import judge
@@ -87,12 +86,14 @@ class Columns:
       table: None where none is at hand.
       quality: columns of the table, ``K`` tasks.
       hardware: columns, or names of ``SIZES``; the devices.
+      missing: why there is no table.
     """
 
     space: Space
     table: Table | None
     quality: tuple[str, ...]
     hardware: tuple[str, ...]
+    missing: str = ""
 
     def values(self, name: str, genotypes: np.ndarray) -> np.ndarray:
         """What a column says of architectures: ``[n, L] -> float32 [n]``, NaN where nothing.
@@ -141,12 +142,13 @@ def resolve(config: ConfigDict, space: Space, benchmark_dir: str | None) -> Colu
     check(config)
     quality = settings.listed(config.prior.quality)
     hardware = settings.listed(config.prior.hardware)
+    missing = ""
     try:
         table: Table | None = benchmarks.load(space.name, benchmark_dir)
     except MissingTableError as error:
         if quality or set(hardware) - set(SIZES):
             raise
-        say(f"the prior: nothing to condition on but size ({', '.join(SIZES)}): {error}")
+        missing = str(error)
         table = None
     if table is not None:
         if table.space_name != space.name:
@@ -169,7 +171,7 @@ def resolve(config: ConfigDict, space: Space, benchmark_dir: str | None) -> Colu
                 f"config.prior.{field} = {','.join(names)}; accepted are distinct ones of"
                 f" {', '.join(accepted)}"
             )
-    return Columns(space, table, quality, hardware)
+    return Columns(space, table, quality, hardware, missing)
 
 
 def _latencies(table: Table, dataset: str) -> tuple[str, ...]:

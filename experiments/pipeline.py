@@ -182,6 +182,8 @@ def _columns(
         return None
     columns = conditioning.resolve(config, spaces.get(config.space), benchmark_dir)
     request.check(config, columns)
+    if columns.table is None:
+        say(f"the prior: nothing to condition on but size: {columns.missing}")
     return columns
 
 

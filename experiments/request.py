@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments.conditioning import Columns
+from experiments.conditioning import SIZES, Columns
 from experiments.prior_labels import Labels
 from pnag_jax.errors import UsageError
 from pnag_jax.generation.labels import below, together
@@ -48,7 +48,7 @@ def check(config: ConfigDict, columns: Columns) -> tuple[int, Limit | None]:
     """The task and the limit that are asked for, before any training.
 
     Raises:
-      UsageError: as ``make``, but for limits that nothing keeps.
+      UsageError: as ``make``; for a limit of size that nothing keeps only there.
     """
     ask, tasks = config.ask, columns.quality
     if ask.quality is not None and not tasks:
@@ -64,7 +64,10 @@ def check(config: ConfigDict, columns: Columns) -> tuple[int, Limit | None]:
     if ask.task is not None and ask.quality is None:
         raise UsageError(f"config.ask.task = {ask.task}: give config.ask.quality too")
     task = 0 if ask.task is None else tasks.index(ask.task)
-    return task, None if ask.limit is None else _limit(ask.limit, columns.hardware)
+    limit = None if ask.limit is None else _limit(ask.limit, columns.hardware)
+    if limit is not None and columns.table is not None and limit.column not in SIZES:
+        _check_kept(ask, limit, columns.table.column(limit.column))
+    return task, limit
 
 
 def _limit(written: str, devices: tuple[str, ...]) -> Limit:

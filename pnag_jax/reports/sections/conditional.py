@@ -147,7 +147,7 @@ def _limits(found: Mapping[str, Any]) -> Html | None:
         tag(
             "tr",
             tag("td", name),
-            *(cell(f"{share(row['kept'])} ({quantity(row['limit'])})") for row in limits.values()),
+            *(cell(f"{share(row['kept'])} ({_amount(row['limit'])})") for row in limits.values()),
         )
         for name, limits in by.items()
     ]
@@ -155,6 +155,10 @@ def _limits(found: Mapping[str, Any]) -> Html | None:
     head = ["column", *(f"limit that {at:.0%} keep" for at in widest)]
     note = tag("p", "Samples that keep a limit they were asked to keep; the limit.", class_="note")
     return join([tag("h3", "Limits"), note, table(head, rows, class_="dense")])
+
+
+def _amount(value: float) -> str:
+    return quantity(value) if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _dependence(prior: Mapping[str, Any]) -> Html | None:
