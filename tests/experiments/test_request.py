@@ -15,9 +15,9 @@ from pnag_jax.errors import UsageError
 from pnag_jax.generation.labels import quantile_columns
 
 N = 40
-# 100 architectures: the better, the slower; latencies are 1 .. 100 ms.
-RISING = np.arange(1.0, 101.0)[:, None]
-TOLD = quantile_columns("labels", RISING, 100)
+# 500 architectures: the better, the slower; latencies are 1 .. 100 ms.
+RISING = np.repeat(np.arange(1.0, 101.0), 5)[:, None]
+TOLD = quantile_columns("labels", RISING, 500)
 COLUMNS = Columns(spaces.get("nb201"), None, ("toy/acc", "toy/f1"), ("latency/phone",))
 LABELS = Labels(None, COLUMNS, np.tile(RISING, 2), RISING, np.tile(TOLD, 2), TOLD, (), {})
 
@@ -56,7 +56,7 @@ def test_both_where_architectures_have_both():
 def test_both_where_none_has_both_falls_back_and_says_so():
     found = made(quality=0.95, limit="latency/phone<=50")
     (note,) = found.notes
-    assert "0 of 100 architectures have both" in note and "is asked instead" in note
+    assert "0 of 500 architectures have both" in note and "is asked instead" in note
     assert 0.2 < found.conditions.quality.min() <= found.conditions.quality.max() <= 0.4 + 1e-6
     np.testing.assert_array_equal(found.conditions.quality, found.conditions.hardware)
 
