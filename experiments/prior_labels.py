@@ -22,7 +22,7 @@ from pnag_jax.methods import path_process, predicted_labels
 # Below this share of measured architectures labels are predicted by default.
 _ENOUGH = 0.5
 # Measurements that a judging process is fitted to.
-_JUDGING = 1500
+_JUDGING = 1000
 
 
 class Judge(NamedTuple):

@@ -49,7 +49,7 @@ def predict(generator: Generator, values: ArrayLike) -> np.ndarray:
 
 
 def expected_quantiles(
-    key: jax.Array, features: np.ndarray, values: ArrayLike, *, each: int = 1500, parts: int = 4
+    key: jax.Array, features: np.ndarray, values: ArrayLike, *, each: int = 1000, parts: int = 2
 ) -> np.ndarray:
     """The quantile among all measurements that each architecture is expected to have.
 
