@@ -92,8 +92,9 @@ def default(space: str) -> ConfigDict:
                 # "<column><=<value>" or "<column>>=<value>", of prior.hardware.
                 "limit": config_dict.placeholder(str),
                 "count": 1000,
-                # Quantiles that stay free beside a limit.
-                "margin": 0.1,
+                # Share of samples that should keep a limit, by architectures that the
+                # prior was told of.
+                "keep": 0.97,
                 # Fields of pnag_jax.generation.prior.Sampling.
                 "guidance": 2.0,
                 "temperature": 0.7,

@@ -6,6 +6,7 @@ samples behind the others in ``generated.jsonl``.
 
 from __future__ import annotations
 
+import functools
 import json
 import statistics
 import time
@@ -20,9 +21,9 @@ from experiments.command import say
 from experiments.conditional import Trained
 from experiments.conditioning import SIZES
 from experiments.generating import GENERATED, entry
-from experiments.request import Request
+from experiments.request import Calibration, Request
 from pnag_jax.generation import evaluation, prior, promise
-from pnag_jax.generation.labels import quantiles
+from pnag_jax.generation.labels import highest, quantiles
 from pnag_jax.generation.prior import Conditions, Sampling
 from pnag_jax.training import files
 from pnag_jax.training.workdir import Workdir
@@ -69,8 +70,18 @@ def run(config: ConfigDict, trained: Trained, *, key: jax.Array, folder: Workdir
     """
     ask = config.ask
     sampling = Sampling(guidance=ask.guidance, temperature=ask.temperature, top_k=ask.top_k)
-    key_request, key_sample, key_promise, key_uniform = jax.random.split(key, 4)
-    made = request.make(key_request, config, trained.labels, ask.count)
+    keys = jax.random.split(key, 5)
+    key_request, key_sample, key_promise, key_uniform, key_calibrate = keys
+    # One shape for all: a compilation takes longer than the samples.
+    each = max(1, ask.count // len(promise.GRID))
+
+    @functools.cache
+    def calibration(device: int) -> tuple[np.ndarray, np.ndarray]:
+        return _calibrate(
+            jax.random.fold_in(key_calibrate, device), trained, device, sampling, each
+        )
+
+    made = request.make(key_request, config, trained.labels, ask.count, calibration)
     for note in made.notes:
         say(note)
     asked = conditioning.asked(config)
@@ -88,14 +99,14 @@ def run(config: ConfigDict, trained: Trained, *, key: jax.Array, folder: Workdir
             "guidance": ask.guidance,
             "temperature": ask.temperature,
             "top_k": ask.top_k,
-            "margin": ask.margin,
+            "keep": ask.keep,
         },
         "asked": _asked(config, made, trained),
         "notes": made.notes,
         "count": ask.count,
         "seconds": _seconds(trained, conditions, ask.count, sampling),
         **evaluation.beside_uniform(key_uniform, trained.prior.generator, drawn, raw),
-        **_promises(key_promise, trained, ask.count, ask.margin, sampling),
+        **_promises(key_promise, trained, each, ask.keep, calibration, sampling),
     }
     entries = _entries(trained, made, drawn) if asked else []
     if asked:
@@ -115,7 +126,12 @@ def _default(trained: Trained) -> Conditions:
 
 
 def _promises(
-    key: jax.Array, trained: Trained, count: int, margin: float, sampling: Sampling
+    key: jax.Array,
+    trained: Trained,
+    each: int,
+    keep: float,
+    calibration: Calibration,
+    sampling: Sampling,
 ) -> dict[str, Any]:
     """``promise`` and ``limits`` of ``results.json``: a row a column, and a column and limit."""
     labels, columns = trained.labels, trained.labels.columns
@@ -123,8 +139,6 @@ def _promises(
         ("quality", "task", columns.quality, labels.quality, labels.told_quality),
         ("hardware", "device", columns.hardware, labels.hardware, labels.told_hardware),
     )
-    # One shape for all: a compilation takes longer than the samples.
-    each = max(1, count // len(promise.GRID))
     rows: list[dict[str, Any]] = []
     limits: list[dict[str, Any]] = []
     for field, at, names, values, told in kinds:
@@ -151,6 +165,12 @@ def _promises(
             judge = "space" if name in SIZES else judge
             rows.append({"condition": field, "column": name, "judge": judge, **judged})
             if field == "hardware":
+
+                def ask(key: jax.Array, share: float, n: int, device: int = i) -> jax.Array:
+                    return highest(*calibration(device), share, keep=keep) * jax.random.uniform(
+                        key, (n,)
+                    )
+
                 kept = promise.limits(
                     key_limits,
                     trained.prior,
@@ -158,11 +178,33 @@ def _promises(
                     values[:, i],
                     device=i,
                     count=len(wanted),
-                    margin=margin,
+                    ask=ask,
                     sampling=sampling,
                 )
                 limits += [{"column": name, **row} for row in kept]
     return {"promise": rows, "limits": limits}
+
+
+def _calibrate(
+    key: jax.Array, trained: Trained, device: int, sampling: Sampling, each: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Asked and reached quantiles of samples, by what the prior was told and nothing else."""
+    labels = trained.labels
+    told = labels.told_hardware[:, device]
+    drawn = promise.draw(
+        key,
+        trained.prior,
+        field="hardware",
+        fixed=Conditions(device=device),
+        asked=request.clipped(np.array(promise.GRID), told),
+        each=each,
+        sampling=sampling,
+    )
+    known = np.asarray(labels.generator.genotypes, np.int32)
+    rows = {genotype.tobytes(): row for row, genotype in enumerate(known)}
+    found = [rows.get(genotype.tobytes(), -1) for genotype in drawn.genotypes.astype(np.int32)]
+    reached = np.where(np.array(found) >= 0, told[found], np.nan)
+    return drawn.asked, reached
 
 
 def _asked(config: ConfigDict, made: Request, trained: Trained) -> dict[str, Any] | None:

@@ -42,7 +42,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("prior.num_heads", 1, 65536),
     ("ask.quality", 0, 1),
     ("ask.count", 1, 1_000_000),
-    ("ask.margin", 0, 1),
+    ("ask.keep", 0, 1),
     ("ask.guidance", 0, 1000),
     ("ask.temperature", 1e-6, 1000),
     ("ask.top_k", 0, np.inf),

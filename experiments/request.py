@@ -6,6 +6,7 @@ Letters: ``n`` samples, ``M`` architectures that the prior was trained on.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -15,11 +16,16 @@ from ml_collections import ConfigDict
 from experiments.conditioning import SIZES, Columns
 from experiments.prior_labels import Labels
 from pnag_jax.errors import UsageError
-from pnag_jax.generation.labels import below, together
+from pnag_jax.generation.labels import highest, together
 from pnag_jax.generation.prior import Conditions
 
 # Quantiles further out than all but this share of those that were told are not asked for.
 _OUTSIDE = 0.002
+
+
+# From a device's number to quantiles that samples were asked for and those that they
+# reached, [m] each, NaN where that is not known.
+Calibration = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 
 class Limit(NamedTuple):
@@ -90,7 +96,9 @@ def _limit(written: str, devices: tuple[str, ...]) -> Limit:
     return Limit(name, devices.index(name), sign == ">=", bound)
 
 
-def make(key: jax.Array, config: ConfigDict, labels: Labels, n: int) -> Request:
+def make(
+    key: jax.Array, config: ConfigDict, labels: Labels, n: int, calibration: Calibration
+) -> Request:
     """The conditions that ``config.ask`` means.
 
     Args:
@@ -98,6 +106,7 @@ def make(key: jax.Array, config: ConfigDict, labels: Labels, n: int) -> Request:
       config: of a space.
       labels: what the prior was told.
       n: number of samples.
+      calibration: of the prior.
 
     Raises:
       UsageError: a quality without a task, an unknown task or device, a limit
@@ -113,9 +122,12 @@ def make(key: jax.Array, config: ConfigDict, labels: Labels, n: int) -> Request:
         name = f"config.ask.quality = {ask.quality}"
         quality = _inside(np.full(n, ask.quality), labels.told_quality[:, task], name, notes)
     if limit is not None:
-        hardware = _below(key, limit, labels, ask.margin, n)
+        room = _room(limit, labels, calibration, ask.keep)
+        hardware = room * np.asarray(jax.random.uniform(key, (n,)))
+        hardware = 1 - hardware if limit.at_least else hardware
+        hardware = clipped(hardware, labels.told_hardware[:, limit.device])
         if ask.quality is not None:
-            quality, hardware = _both(key, ask, task, limit, labels, n, notes)
+            quality, hardware = _both(key, ask, task, limit, labels, n, room, notes)
     conditions = Conditions(
         quality=quality,
         task=None if quality is None else task,
@@ -150,12 +162,14 @@ def _check_kept(ask: ConfigDict, limit: Limit, values: np.ndarray) -> None:
         )
 
 
-def _below(key: jax.Array, limit: Limit, labels: Labels, margin: float, n: int) -> np.ndarray:
-    """Hardware quantiles on the right side of a limit, off it by a margin: ``[n]``."""
-    values, told = labels.hardware[:, limit.device], labels.told_hardware[:, limit.device]
+def _room(limit: Limit, labels: Labels, calibration: Calibration, keep: float) -> float:
+    """How far from its good end a hardware quantile may be asked for."""
+    values = labels.hardware[:, limit.device]
     share = limit.kept(values).sum() / (~np.isnan(values)).sum()
-    asked = np.asarray(below(key, share, n, margin=margin))
-    return clipped(1 - asked if limit.at_least else asked, told)
+    asked, reached = calibration(limit.device)
+    if limit.at_least:
+        asked, reached = 1 - asked, 1 - reached
+    return highest(asked, reached, share, keep=keep)
 
 
 def _both(
@@ -165,13 +179,12 @@ def _both(
     limit: Limit,
     labels: Labels,
     n: int,
+    room: float,
     notes: list[str],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Quality and hardware that some architectures have together."""
     values = labels.hardware[:, limit.device]
     told = labels.told_hardware[:, limit.device]
-    share = limit.kept(values).sum() / (~np.isnan(values)).sum()
-    room = max(share - ask.margin, share / 2)
     allowed = limit.kept(values) & ((told >= 1 - room) if limit.at_least else (told <= room))
     if not allowed.any():
         allowed = limit.kept(values)

@@ -73,6 +73,33 @@ def below(key: jax.Array, limit: ArrayLike, n: int, *, margin: float = 0.1) -> j
     return top * jax.random.uniform(key, (n,))
 
 
+def highest(asked: np.ndarray, reached: np.ndarray, limit: float, *, keep: float = 0.97) -> float:
+    """The highest quantile to ask for so that enough samples keep a limit.
+
+    Told by samples whose hardware is known: of those that were asked for no
+    more than this, a share of ``keep`` reaches no more than ``limit``.  Unlike
+    a margin it needs no guess of how well a prior keeps its promise.
+
+    Args:
+      asked: ``[n]`` quantiles.
+      reached: ``[n]``, NaN where unknown.
+      limit: a quantile.
+      keep: as above.
+
+    Returns:
+      One of ``asked``, the lowest where none will do.
+
+    >>> highest(np.array([0.1, 0.2, 0.3]), np.array([0.1, 0.3, 0.2]), 0.25, keep=0.9)
+    0.1
+    """
+    known = ~np.isnan(reached)
+    kept = reached[known] <= limit
+    for top in np.unique(asked[known])[::-1]:
+        if kept[asked[known] <= top].mean() >= keep:
+            return float(top)
+    return float(np.min(asked))
+
+
 def examples(
     prior_tokens: Tokens,
     codes: np.ndarray,

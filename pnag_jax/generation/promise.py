@@ -27,6 +27,9 @@ from pnag_jax.models.next_scale_step import code_length
 # From int [n, L] to measurements [n], NaN where there is none.
 Measure = Callable[[np.ndarray], ArrayLike]
 
+# From a key, the share that keeps a limit, and n to hardware quantiles [n].
+Ask = Callable[[jax.Array, float, int], ArrayLike]
+
 GRID = tuple(np.linspace(0.025, 0.975, 20))
 LIMITS = (0.1, 0.25, 0.5, 0.75)
 
@@ -143,7 +146,7 @@ def limits(
     device: int,
     shares: Sequence[float] = LIMITS,
     count: int = 1000,
-    margin: float = 0.1,
+    ask: Ask = below,
     sampling: Sampling | None = None,
 ) -> list[dict[str, float]]:
     """How many samples keep a limit that they are asked to keep; none is filtered.
@@ -156,7 +159,7 @@ def limits(
       device: whose hardware is limited.
       shares: of the measurements that keep the limit, one row each.
       count: samples in all.
-      margin: see ``labels.below``.
+      ask: which quantiles to ask for; ``labels.below`` by default.
       sampling: as in ``prior.generate``.
 
     Returns:
@@ -170,7 +173,7 @@ def limits(
     values = [float(np.quantile(known, share)) for share in shares]
     asked = np.concatenate(
         [
-            np.asarray(below(k, np.mean(known <= value), each, margin=margin))
+            np.asarray(ask(k, float(np.mean(known <= value)), each))
             for k, value in zip(jax.random.split(key_asked, len(shares)), values, strict=True)
         ]
     )[:count]

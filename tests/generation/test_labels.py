@@ -90,3 +90,14 @@ def test_no_architecture_within_the_limit_is_refused():
     for allowed, quality in ((RISING < 0, RISING), (RISING > 0, unknown)):
         with pytest.raises(UsageError, match="no architecture with both labels"):
             labels.together(jax.random.key(0), quality, RISING, 0.5, allowed, 5)
+
+
+def test_the_highest_quantile_that_keeps_a_limit():
+    asked = np.repeat([0.1, 0.2, 0.3], 4)
+    reached = np.array([0.1, 0.1, 0.1, 0.1, 0.2, 0.2, 0.2, 0.4, np.nan, 0.4, 0.4, 0.4])
+    assert labels.highest(asked, reached, 0.25, keep=1.0) == pytest.approx(0.1)
+    # Seven of the eight that are asked for 0.2 at most keep it.
+    assert labels.highest(asked, reached, 0.25, keep=0.87) == pytest.approx(0.2)
+    assert labels.highest(asked, reached, 0.5) == pytest.approx(0.3)
+    # None will do: the lowest is left.
+    assert labels.highest(asked, reached, 0.05) == pytest.approx(0.1)

@@ -48,11 +48,11 @@ def test_limits_are_kept_more_often_than_by_chance(prior, convolutions):
     rows = promise.limits(
         *(jax.random.key(0), prior, convolutions, known),
         device=1,
-        shares=(0.3, 0.7),
+        shares=(0.1, 0.3),
         count=150,
         sampling=Sampling(guidance=2.0),
     )
-    assert [row["limit"] for row in rows] == np.quantile(known, [0.3, 0.7]).tolist()
+    assert [row["limit"] for row in rows] == np.quantile(known, [0.1, 0.3]).tolist()
     for row in rows:
         assert row["share"] == pytest.approx(np.mean(known <= row["limit"]))
         assert row["kept"] > row["share"] + 0.1
@@ -70,8 +70,7 @@ def test_held_out_codes_are_shorter_with_their_own_conditions(prior, nb201_train
     )
     assert set(bits) == {"nothing", "quality", "other_quality", "hardware", "other_hardware"}
     assert bits["quality"] < bits["nothing"] - 0.3 < bits["other_quality"]
-    # Device 0 was never measured: half of the rows say nothing.
-    assert bits["quality"] < bits["hardware"] < bits["nothing"]
+    assert bits["hardware"] < bits["nothing"] < bits["other_hardware"]
 
 
 def test_kinds_without_labels_are_left_out(prior):

@@ -36,7 +36,7 @@ def promise(column: str, judge: str, **changed: Any) -> dict[str, Any]:
 @pytest.fixture
 def conditional(results) -> dict[str, Any]:
     found = {
-        "sampling": {"guidance": 2.0, "temperature": 0.7, "top_k": 0, "margin": 0.1},
+        "sampling": {"guidance": 2.0, "temperature": 0.7, "top_k": 0, "keep": 0.97},
         "asked": {"task": "a/b<", "quality": 0.95, "limit": "ms/<phone><=5"},
         "notes": ["quality 0.4 is asked instead"],
         "count": 1000,
