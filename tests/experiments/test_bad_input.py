@@ -70,7 +70,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], int, str]] = {
     ),
     "quality": ("nb201", ("--config.ask.quality=1.5",), 2, "config.ask.quality = 1.5; accepted"),
     "quality without a table": (
-        *("macro", ("--config.ask.quality=0.9",), 2),
+        *("macro", ("--config.ask.quality=0.9", "--mode=train"), 2),
         "without a table there is no quality to ask for; accepted is config.ask.limit with params",
     ),
     "device": (
