@@ -79,6 +79,7 @@ def default(space: str) -> ConfigDict:
                 "drop_each": 0.3,
                 "max_shared": 0.1,
                 "min_new": 0.05,
+                "split_last": False,
                 "width": 64,
                 "num_layers": 2,
                 "num_heads": 4,

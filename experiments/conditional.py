@@ -34,7 +34,7 @@ FOLDER = "prior"
 # Held-out architectures whose bits are measured after every epoch.
 _WATCHED = 512
 # Fields of config.prior that prior.prepare takes.
-_MODEL = ("max_shared", "min_new", "width", "num_layers", "num_heads")
+_MODEL = ("max_shared", "min_new", "split_last", "width", "num_layers", "num_heads")
 
 
 class Trained(NamedTuple):

@@ -97,6 +97,7 @@ def prepare(
     embedding_size: int = 0,
     max_shared: float = 0.1,
     min_new: float = 0.05,
+    split_last: bool = False,
     width: int = 64,
     num_layers: int = 2,
     num_heads: int = 4,
@@ -110,6 +111,7 @@ def prepare(
       embedding_size: of the tasks, 0 without.
       max_shared: the others as in ``train``.
       min_new: as there.
+      split_last: as there.
       width: as there.
       num_layers: as there.
       num_heads: as there.
@@ -121,6 +123,7 @@ def prepare(
         generator.model.num_codes,
         max_shared=max_shared,
         min_new=min_new,
+        split_last=split_last,
     )
     model = NextScale(
         sizes=tokens.layout.sizes,
@@ -150,6 +153,7 @@ def train(
     drop_each: float = 0.3,
     max_shared: float = 0.1,
     min_new: float = 0.05,
+    split_last: bool = False,
     width: int = 64,
     num_layers: int = 2,
     num_heads: int = 4,
@@ -173,7 +177,7 @@ def train(
       weight_decay: of AdamW.
       drop_all: of conditions in training, see ``conditions.drop``; so is
         ``drop_each``.
-      max_shared: see ``tokens.choose``; so is ``min_new``.
+      max_shared: see ``tokens.choose``; so are ``min_new`` and ``split_last``.
       width: of the transformer; so are ``num_layers`` and ``num_heads``.
       on_epoch: called with an epoch's number and the metrics of its steps.
 
@@ -189,6 +193,7 @@ def train(
         embedding_size=table.shape[-1] if table is not None and table.ndim == 2 else 0,
         max_shared=max_shared,
         min_new=min_new,
+        split_last=split_last,
         width=width,
         num_layers=num_layers,
         num_heads=num_heads,
