@@ -56,6 +56,51 @@ def default(space: str) -> ConfigDict:
                 "min_count": 8,
                 "polish_steps": 2000,
             },
+            # The next-scale prior: generation that is asked for something.
+            "prior": {
+                # Trained after stage 1, and asked for what config.ask says.
+                "enabled": False,
+                # Columns of the table, each a task; the search metric where not given.
+                "quality": (),
+                # Columns, or params and flops, which need no table; those two and the
+                # task's latencies where not given.
+                "hardware": (),
+                # measured, predicted from some of them by a Gaussian process, or auto:
+                # predicted where most architectures are not measured.
+                "labels": "auto",
+                # PNAG: 300 epochs at 1e-3 with batches of 256.
+                "epochs": 30,
+                "batch_size": 128,
+                "learning_rate": 3e-3,
+                "weight_decay": 1e-4,
+                "save_every_epochs": 2,
+                # Arguments of pnag_jax.generation.prior.train.
+                "drop_all": 0.1,
+                "drop_each": 0.3,
+                "max_shared": 0.1,
+                "min_new": 0.05,
+                "split_last": False,
+                "width": 64,
+                "num_layers": 2,
+                "num_heads": 4,
+            },
+            # What the prior is asked for; anything asked for enables it.
+            "ask": {
+                # Quantile from 0 to 1; 1 is the best.
+                "quality": config_dict.placeholder(float),
+                # Which of prior.quality; the first where not given.
+                "task": config_dict.placeholder(str),
+                # "<column><=<value>" or "<column>>=<value>", of prior.hardware.
+                "limit": config_dict.placeholder(str),
+                "count": 1000,
+                # Share of samples that should keep a limit, by architectures that the
+                # prior was told of.
+                "keep": 0.97,
+                # Fields of pnag_jax.generation.prior.Sampling.
+                "guidance": 2.0,
+                "temperature": 0.7,
+                "top_k": 0,
+            },
             "generation": {
                 # Architectures that are judged and written to generated.jsonl.
                 "count": 1000,
@@ -102,6 +147,9 @@ def make_tiny(config: ConfigDict) -> ConfigDict:
     config.train.learning_rate = 5e-3
     config.counts.max_parents = 2
     config.counts.polish_steps = 200
+    config.prior.epochs = 6
+    config.prior.learning_rate = 1e-2
+    config.prior.width = 32
     config.generation.count = 200
     config.generation.speed_batch = 8192
     config.search.budget = 32

@@ -56,7 +56,7 @@ def run(
     key_sample, _ = jax.random.split(key_judged)
     draw = generation.generate_distinct if distinct else generation.generate
     drawn = np.asarray(draw(key_sample, generator, count))
-    samples = [_entry(space, genotype) for genotype in drawn]
+    samples = [entry(space, genotype) for genotype in drawn]
     lines = "".join(json.dumps(sample) + "\n" for sample in samples)
     files.write_text(pathlib.Path(workdir_path) / GENERATED, lines)
     return {
@@ -64,7 +64,7 @@ def run(
         **judged,
         **speeds(generator, config.generation.speed_batch),
         "path": [
-            {"nodes": step.nodes, **_entry(space, step.genotype)}
+            {"nodes": step.nodes, **entry(space, step.genotype)}
             for step in generation.path(key_path, generator)
         ],
         "samples": samples[:_SHOWN],
@@ -101,6 +101,7 @@ def _seconds(generator: Generator, n: int, calls: int) -> float:
     return statistics.median(times[1:])  # the first call compiles
 
 
-def _entry(space: Space, genotype: np.ndarray) -> dict[str, Any]:
+def entry(space: Space, genotype: np.ndarray) -> dict[str, Any]:
+    """An architecture as results show it: the space's string and the genes."""
     genotype = np.asarray(genotype)
     return {"architecture": space.to_string(genotype), "genotype": genotype.tolist()}

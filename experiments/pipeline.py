@@ -12,8 +12,22 @@ from absl import flags
 from ml_collections import ConfigDict
 
 import configs
-from experiments import command, fronts, generating, phases, searching, settings, stage1
+from experiments import (
+    asking,
+    command,
+    conditional,
+    conditional_text,
+    conditioning,
+    fronts,
+    generating,
+    phases,
+    request,
+    searching,
+    settings,
+    stage1,
+)
 from experiments.command import say
+from experiments.conditioning import Columns
 from experiments.phases import Phase
 from pnag_jax import benchmarks, reports, spaces
 from pnag_jax.benchmarks import MissingTableError, Table, Task
@@ -28,7 +42,7 @@ from pnag_jax.training.workdir import Workdir
 MODES = ("all", "train", "generate", "search", "report")
 
 # Groups that the phase which reads them fixes, when it begins.
-_MAY_CHANGE = ("search", "generation", "objectives")
+_MAY_CHANGE = ("search", "generation", "objectives", "prior", "ask")
 
 # The flags belong to the program that calls ``main``: its --help shows them.
 flags.disclaim_key_flags()
@@ -126,13 +140,16 @@ def run(
     wanted = MODES[1:] if mode == "all" else (mode,)
     # Before the training: a task that does not exist should not cost an hour.
     table, task = _task(space_name, config, benchmark_dir, wanted)
+    columns = _columns(config, benchmark_dir, wanted)
     with Workdir(
         workdir,
         program=f"experiments.{space_name}",
         config=config.to_dict(),
         may_change=_MAY_CHANGE,
     ) as folder:
-        steps = _Run(config, folder, wanted, table, task, strict_resume, interrupt or Interrupt())
+        steps = _Run(
+            config, folder, wanted, table, task, columns, strict_resume, interrupt or Interrupt()
+        )
         steps.do()
         return _report(folder, space_name, config, environment)
 
@@ -167,6 +184,19 @@ def _task(
     return table, task
 
 
+def _columns(
+    config: ConfigDict, benchmark_dir: str | None, wanted: Sequence[str]
+) -> Columns | None:
+    """What a prior is conditioned on, None where none is wanted now."""
+    if not conditioning.wanted(config) or not {"train", "generate"} & set(wanted):
+        return None
+    columns = conditioning.resolve(config, spaces.get(config.space), benchmark_dir)
+    request.check(config, columns)
+    if columns.table is None:
+        say(f"the prior: nothing to condition on but size: {columns.missing}")
+    return columns
+
+
 class _Run:
     """The phases of one run in their order."""
 
@@ -177,6 +207,7 @@ class _Run:
         wanted: Sequence[str],
         table: Table | None,
         task: Task | Goal | None,
+        columns: Columns | None,
         strict_resume: bool,
         interrupt: Interrupt,
     ):
@@ -185,11 +216,13 @@ class _Run:
         self._wanted = wanted
         self._table = table
         self._task = task
+        self._columns = columns
         self._strict = strict_resume
         self._interrupt = interrupt
         self._progress = Progress()
         root = jax.random.key(config.seed)
         self._key_train, self._key_generate, self._key_search = jax.random.split(root, 3)
+        self._key_prior, self._key_ask = jax.random.split(jax.random.fold_in(root, 3))
 
     def do(self) -> None:
         """Runs the wanted phases that are not finished."""
@@ -204,10 +237,15 @@ class _Run:
             )
         # Opened before any work, so that a refusal comes at once.
         generate, search = self._generate_phase(), self._search_phase()
+        self._open_prior()
         if "train" in self._wanted:
             if not trained:
                 self._trained  # noqa: B018
             self._done("training")
+            if self._columns is not None:
+                if phases.result(self._folder, "prior") is None:
+                    self._prior  # noqa: B018
+                self._done("prior")
         if generate is not None:
             if generate.result is None:
                 generator, training = self._trained
@@ -221,10 +259,25 @@ class _Run:
                     )
                 )
             self._done("generation")
+            if self._columns is not None:
+                if not asking.is_done(self._folder, self._config):
+                    asking.run(self._config, self._prior, key=self._key_ask, folder=self._folder)
+                self._done("conditional")
         if search is not None and self._table is not None and self._task is not None:
             if search.result is None:
                 search.finish(self._search(self._table, self._task))
             self._done(search.name)
+
+    def _open_prior(self) -> None:
+        """Refuses another prior than that of the folder, or one that is not trained yet."""
+        if self._columns is None:
+            return
+        if phases.result(self._folder, "prior") is None and "train" not in self._wanted:
+            raise UsageError(
+                f"--mode={self._wanted[0]}: {self._folder.path} holds no trained prior; run"
+                " --mode=train --config.prior.enabled=true or --mode=all first"
+            )
+        conditional.open_phase(self._config, self._columns, self._folder.path)
 
     def _generate_phase(self) -> Phase | None:
         if "generate" not in self._wanted:
@@ -260,6 +313,23 @@ class _Run:
             strict_resume=self._strict,
         )
 
+    @functools.cached_property
+    def _prior(self) -> conditional.Trained:
+        """Trains what is missing; restored otherwise."""
+        assert self._columns is not None
+        generator, training = self._trained
+        return conditional.train(
+            self._config,
+            self._columns,
+            generator,
+            training.data.held_out,
+            workdir_path=self._folder.path,
+            key=self._key_prior,
+            interrupt=self._interrupt,
+            progress=self._progress,
+            strict_resume=self._strict,
+        )
+
     def _search(self, table: Table, task: Task | Goal) -> dict[str, Any]:
         several = isinstance(task, Goal)
         module, group = (fronts, "objectives") if several else (searching, "search")
@@ -280,8 +350,12 @@ class _Run:
 
     def _done(self, name: str) -> None:
         """Says what a phase came to; the boundary at which a signal is heeded."""
-        found = phases.result(self._folder, name) or {}
-        say(f"{name}: {_summary(name, found)}")
+        found = (
+            asking.found(self._folder)
+            if name == "conditional"
+            else phases.result(self._folder, name)
+        )
+        say(f"{name}: {_summary(name, found or {})}")
         self._interrupt.check(f"{name} is finished in {self._folder.path}")
 
 
@@ -302,6 +376,8 @@ def _summary(name: str, found: dict[str, Any]) -> str:
         )
     if name == "front":
         return fronts.outcome(found)
+    if name in ("prior", "conditional"):
+        return conditional_text.summary(name, found)
     row = found["search"]
     uniform = "" if row["uniform_mean"] is None else f", {row['uniform_mean'][-1]:.4g} by chance"
     return (
@@ -326,6 +402,8 @@ def _report(
         "environment": environment,
         "training": phases.result(folder, "training"),
         "generation": phases.result(folder, "generation"),
+        "prior": phases.result(folder, "prior"),
+        "conditional": asking.found(folder),
         **searched,
         **several,
     }

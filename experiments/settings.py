@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import jax
 from ml_collections import ConfigDict
@@ -62,14 +62,7 @@ def check(config: ConfigDict, space: Space) -> None:
     """
     if config.space != space.name:
         raise UsageError(f"config.space = {config.space!r}; this program runs {space.name!r}")
-    for field, low, high in _RANGES:
-        value = config
-        for name in field.split("."):
-            value = value[name]
-        # Written so that NaN fails.
-        if not (low <= value <= high and math.isfinite(value)):
-            span = f"from {low:.10g} to {high:.10g}" if high < _INF else f"of at least {low:g}"
-            raise UsageError(f"config.{field} = {value}; accepted are numbers {span}")
+    check_ranges(config, _RANGES)
     if config.train.strategy not in STRATEGIES:
         raise UsageError(
             f"config.train.strategy = {config.train.strategy!r}; accepted are"
@@ -93,6 +86,22 @@ def check(config: ConfigDict, space: Space) -> None:
                 )
 
 
+def check_ranges(config: ConfigDict, ranges: Iterable[tuple[str, float, float]]) -> None:
+    """Refuses a field below its lowest or above its highest value; None is not looked at.
+
+    Raises:
+      UsageError: naming the field, its value and the accepted ones.
+    """
+    for field, low, high in ranges:
+        value = config
+        for name in field.split("."):
+            value = value[name]
+        # Written so that NaN fails.
+        if value is not None and not (low <= value <= high and math.isfinite(value)):
+            span = f"from {low:.10g} to {high:.10g}" if high < _INF else f"of at least {low:g}"
+            raise UsageError(f"config.{field} = {value}; accepted are numbers {span}")
+
+
 def model(config: ConfigDict, space: Space) -> Stage1:
     """The quantizer that the config describes.
 
@@ -108,21 +117,26 @@ def model(config: ConfigDict, space: Space) -> Stage1:
     return quantizer
 
 
-def check_batch(config: ConfigDict, trained_on: int) -> None:
+def check_batch(config: ConfigDict, trained_on: int, group: str = "train") -> None:
     """Refuses a batch that there are not enough architectures, or no devices, for.
+
+    Args:
+      config: of a space.
+      trained_on: number of examples.
+      group: whose ``batch_size`` it is.
 
     Raises:
       UsageError: naming both numbers.
     """
-    batch, devices = config.train.batch_size, jax.local_device_count()
+    batch, devices = config[group].batch_size, jax.local_device_count()
     if batch > trained_on:
         raise UsageError(
-            f"config.train.batch_size = {batch}; accepted are numbers from 1 to {trained_on}, the"
+            f"config.{group}.batch_size = {batch}; accepted are numbers from 1 to {trained_on}, the"
             " architectures that are trained on"
         )
     if batch % devices:
         raise UsageError(
-            f"config.train.batch_size = {batch}; accepted are multiples of the {devices} devices"
+            f"config.{group}.batch_size = {batch}; accepted are multiples of the {devices} devices"
         )
 
 

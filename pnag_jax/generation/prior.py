@@ -14,7 +14,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from pnag_jax.errors import UsageError
+from pnag_jax.generation import labels
 from pnag_jax.generation import tokens as tokens_
 from pnag_jax.generation.folding import FoldedDecoder
 from pnag_jax.generation.generator import Generator
@@ -80,70 +81,61 @@ class Sampling:
             raise UsageError(f"guidance = {self.guidance}; accepted are numbers of at least 0")
 
 
-def quantiles(values: ArrayLike, among: ArrayLike | None = None) -> np.ndarray:
-    """Where values stand among others: the share below, ties counted half.
+class Prepared(NamedTuple):
+    """What a training starts from: which codes are predicted, by what, from which rows."""
 
-    Args:
-      values: ``[m]``, NaN where unknown.
-      among: ``[k]``, NaN left out; ``values`` themselves by default.
-
-    Returns:
-      float32 ``[m]`` in [0, 1], NaN where ``values`` are.
-
-    >>> quantiles([30.0, 10.0, 10.0, 40.0]).tolist()
-    [0.625, 0.25, 0.25, 0.875]
-    """
-    values = np.asarray(values, np.float64)
-    known = np.asarray(values if among is None else among, np.float64)
-    known = np.sort(known[~np.isnan(known)])
-    low, high = (np.searchsorted(known, values, side) for side in ("left", "right"))
-    share = (low + high) / 2 / max(len(known), 1)
-    return np.where(np.isnan(values), np.nan, share).astype(np.float32)
+    tokens: Tokens
+    model: NextScale
+    data: Examples
 
 
-def below(key: jax.Array, limit: ArrayLike, n: int, *, margin: float = 0.1) -> jax.Array:
-    """Hardware quantiles to ask for where all but a few samples must keep a limit.
-
-    Samples reach what they are asked for with an error, so that quantiles next
-    to the limit are not asked for: uniform from 0 to the limit less
-    ``margin``, or to its half where that is more.
-
-    Args:
-      key: consumed.
-      limit: share of the measured architectures that keep it, in [0, 1]; for
-        5 ms, ``np.mean(latencies <= 5.0)``.
-      n: number of samples.
-      margin: twice the mean error of a prior is a good choice.
-
-    Returns:
-      float32 ``[n]``.
-    """
-    top = jnp.maximum(jnp.asarray(limit) - margin, jnp.asarray(limit) / 2)
-    return top * jax.random.uniform(key, (n,))
-
-
-def examples(
-    prior_tokens: Tokens,
-    codes: np.ndarray,
+def prepare(
+    generator: Generator,
     quality: np.ndarray,
     hardware: np.ndarray,
-) -> Examples:
-    """The rows to train on: all architectures, those with labels about as often as those without.
+    *,
+    embedding_size: int = 0,
+    max_shared: float = 0.1,
+    min_new: float = 0.05,
+    split_last: bool = False,
+    width: int = 64,
+    num_layers: int = 2,
+    num_heads: int = 4,
+) -> Prepared:
+    """Everything but the training itself.
 
     Args:
-      prior_tokens: which codes are predicted.
-      codes: int ``[M, D]``.
-      quality: ``[M, K]`` quantiles, NaN where not measured.
+      generator: from ``generation.build``; its ``M`` architectures are the data.
+      quality: ``[M, K]`` quantiles, NaN where unknown.
       hardware: ``[M, devices]``, the same.
+      embedding_size: of the tasks, 0 without.
+      max_shared: the others as in ``train``.
+      min_new: as there.
+      split_last: as there.
+      width: as there.
+      num_layers: as there.
+      num_heads: as there.
     """
-    labelled = ~np.isnan(np.concatenate([quality, hardware], axis=1)).all(axis=1)
-    copies = np.where(labelled, max(1, (~labelled).sum() // max(labelled.sum(), 1)), 1)
-    rows = np.repeat(np.arange(len(codes)), copies)
-    return Examples(
-        codes=jnp.asarray(prior_tokens.of(codes[rows]), jnp.int32),
-        quality=jnp.asarray(quality[rows], jnp.float32),
-        hardware=jnp.asarray(hardware[rows], jnp.float32),
+    tokens = tokens_.choose(
+        generator.codes,
+        stage1.upper_positions(generator.model.scales)[:, 0],
+        generator.read,
+        generator.model.num_codes,
+        max_shared=max_shared,
+        min_new=min_new,
+        split_last=split_last,
     )
+    model = NextScale(
+        sizes=tokens.layout.sizes,
+        num_values=generator.model.num_codes,
+        num_devices=hardware.shape[1],
+        num_tasks=quality.shape[1],
+        embedding_size=embedding_size,
+        width=width,
+        num_layers=num_layers,
+        num_heads=num_heads,
+    )
+    return Prepared(tokens, model, labels.examples(tokens, generator.codes, quality, hardware))
 
 
 def train(
@@ -161,6 +153,7 @@ def train(
     drop_each: float = 0.3,
     max_shared: float = 0.1,
     min_new: float = 0.05,
+    split_last: bool = False,
     width: int = 64,
     num_layers: int = 2,
     num_heads: int = 4,
@@ -184,7 +177,7 @@ def train(
       weight_decay: of AdamW.
       drop_all: of conditions in training, see ``conditions.drop``; so is
         ``drop_each``.
-      max_shared: see ``tokens.choose``; so is ``min_new``.
+      max_shared: see ``tokens.choose``; so are ``min_new`` and ``split_last``.
       width: of the transformer; so are ``num_layers`` and ``num_heads``.
       on_epoch: called with an epoch's number and the metrics of its steps.
 
@@ -192,37 +185,23 @@ def train(
       UsageError: labels of another number of architectures, embeddings of
         another number of tasks.
     """
-    count = len(generator.codes)
-    labels = [
-        _quantile_columns(name, x, count)
-        for name, x in (("quality", quality), ("hardware", hardware))
-    ]
-    scale_of = stage1.upper_positions(generator.model.scales)[:, 0]
-    tokens = tokens_.choose(
-        generator.codes,
-        scale_of,
-        generator.read,
-        generator.model.num_codes,
+    table = None if embeddings is None else jnp.asarray(embeddings, jnp.float32)
+    tokens, model, data = prepare(
+        generator,
+        labels.quantile_columns("quality", quality, len(generator.codes)),
+        labels.quantile_columns("hardware", hardware, len(generator.codes)),
+        embedding_size=table.shape[-1] if table is not None and table.ndim == 2 else 0,
         max_shared=max_shared,
         min_new=min_new,
-    )
-    num_tasks = labels[0].shape[1]
-    table = None if embeddings is None else jnp.asarray(embeddings, jnp.float32)
-    if table is not None and (table.ndim != 2 or len(table) != num_tasks):
-        raise UsageError(
-            f"embeddings: of shape {table.shape}; one row for each of {num_tasks} tasks"
-        )
-    model = NextScale(
-        sizes=tokens.layout.sizes,
-        num_values=generator.model.num_codes,
-        num_devices=labels[1].shape[1],
-        num_tasks=num_tasks,
-        embedding_size=0 if table is None else table.shape[1],
+        split_last=split_last,
         width=width,
         num_layers=num_layers,
         num_heads=num_heads,
     )
-    data = examples(tokens, generator.codes, *labels)
+    if table is not None and (table.ndim != 2 or len(table) != model.num_tasks):
+        raise UsageError(
+            f"embeddings: of shape {table.shape}; one row for each of {model.num_tasks} tasks"
+        )
     batch_size = min(batch_size, len(data.codes))
     optimizer = stage1_step.make_optimizer(
         learning_rate=learning_rate,
@@ -242,19 +221,6 @@ def train(
         on_epoch=on_epoch,
     )
     return Prior(generator, tokens, model, state.params)
-
-
-def _quantile_columns(name: str, values: ArrayLike | None, count: int) -> np.ndarray:
-    """Quantiles of every column: ``[M, columns]``, no column of None."""
-    if values is None:
-        return np.empty((count, 0), np.float32)
-    array = np.asarray(values, np.float64)
-    if array.ndim not in (1, 2) or len(array) != count:
-        raise UsageError(
-            f"{name}: of shape {array.shape}; one row for each of {count} architectures"
-        )
-    columns = array.reshape(count, -1)
-    return np.stack([quantiles(column) for column in columns.T], axis=1)
 
 
 def draw_codes(

@@ -93,6 +93,7 @@ def choose(
     *,
     max_shared: float = 0.1,
     min_new: float = 0.05,
+    split_last: bool = False,
 ) -> Tokens:
     """Chooses the tokens of a training set.
 
@@ -104,14 +105,20 @@ def choose(
       max_shared: bits, given the tokens of coarser scales, that a coarse
         token may share with those of its own scale.
       min_new: bits that a coarse token must add.
+      split_last: predict the last scale in two passes, what is new there and
+        nearly independent first: where coarse scales leave much open, its
+        codes would contradict each other.
     """
-    coarse = _coarse(codes, scale_of, max_shared, min_new)
+    groups = [np.flatnonzero(scale_of == scale).tolist() for scale in np.unique(scale_of)]
+    groups[-1] = [i for i in groups[-1] if i in read] if split_last else []
+    coarse = _coarse(codes, groups, max_shared, min_new)
     fine, parents = _read(codes, sorted(read - set(coarse)), coarse)
-    positions = sorted(coarse + fine, key=lambda i: (scale_of[i], i))
+    turn = {i: (scale_of[i], split_last and i in fine) for i in coarse + fine}
+    positions = sorted(turn, key=lambda i: (turn[i], i))
     column = {position: i for i, position in enumerate(positions)}
     layout = Layout(
         scales=tuple(
-            tuple(group) for _, group in itertools.groupby(positions, key=lambda i: scale_of[i])
+            tuple(group) for _, group in itertools.groupby(positions, key=turn.__getitem__)
         ),
         looked_up=tuple((x, column[a], column[b]) for x, (a, b) in parents.items()),
         length=codes.shape[1],
@@ -122,9 +129,9 @@ def choose(
 
 
 def _coarse(
-    codes: np.ndarray, scale_of: np.ndarray, max_shared: float, min_new: float
+    codes: np.ndarray, groups: Sequence[Sequence[int]], max_shared: float, min_new: float
 ) -> list[int]:
-    """Tokens of all scales but the last: greedily the code that says most.
+    """Tokens among positions of each scale: greedily the code that says most.
 
     Entropies are those of the training set: once its tokens tell all ``M``
     architectures apart, nothing is seen to be new.
@@ -132,8 +139,8 @@ def _coarse(
     labels = [np.unique(column, return_inverse=True)[1] for column in codes.T]
     chosen: list[int] = []
     context = np.zeros(len(codes), np.int64)
-    for scale in np.unique(scale_of)[:-1]:
-        candidates = [int(i) for i in np.flatnonzero(scale_of == scale) if labels[i].any()]
+    for group in groups:
+        candidates = [i for i in group if labels[i].any()]
         joint, before = context, _entropy(context)
         alone = {i: _entropy(_pair(context, labels[i])) - before for i in candidates}
         while candidates:

@@ -135,7 +135,11 @@ def choose(
 @functools.cache
 def trained_on(generator: Generator) -> np.ndarray:
     """Features of what a generator was trained on: ``[M, E]``, on the host."""
-    space = generator.model.space
-    embed = jax.jit(lambda genotypes: path_features.embed(space, space.canonical(genotypes)))
     with jax.ensure_compile_time_eval():  # may be asked for while a search is traced
-        return np.asarray(embed(generator.genotypes))
+        return features_of(generator.model.space, generator.genotypes)
+
+
+def features_of(space: Space, genotypes: np.ndarray) -> np.ndarray:
+    """Features of architectures, on the host: int ``[M, L]`` to ``[M, E]``."""
+    embed = jax.jit(lambda genotypes: path_features.embed(space, space.canonical(genotypes)))
+    return np.asarray(embed(genotypes))

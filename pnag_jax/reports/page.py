@@ -62,6 +62,7 @@ def write(
         sections.front(results, keep),
         sections.best_architectures(results, keep),
         sections.generation(results, keep),
+        sections.conditional(results, keep),
         sections.training(results, metrics, keep),
         sections.provenance(results),
     ]

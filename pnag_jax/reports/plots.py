@@ -222,6 +222,34 @@ def generation_bars(generation: Mapping[str, Any]) -> Figure | None:
     return _figure(axes)
 
 
+def promise_curve(
+    asked: np.ndarray, reached: np.ndarray, low: np.ndarray, high: np.ndarray, *, title: str
+) -> Figure:
+    """Reached against asked quantiles: means, a band, and the diagonal that is promised.
+
+    Args:
+      asked: ``[Q]`` quantiles.
+      reached: ``[Q]``, the mean of the samples of each; NaN leaves a gap.
+      low: ``[Q]``, 10 % of the samples are below; empty for no band.
+      high: ``[Q]``, 10 % of them are above.
+      title: the figure's.
+    """
+    axes = style.new_axes(_WIDTH, _HEIGHT, title, "asked quantile", "reached quantile")
+    axes.plot(
+        [0, 1], [0, 1], color=style.INK, linewidth=1.0, linestyle=(0, (5, 3)), label="promised"
+    )
+    if len(low) == len(high) == len(asked):
+        axes.fill_between(
+            asked, low, high, facecolor=(style.ACCENT, 0.16), linewidth=0, label="80 % of samples"
+        )
+    axes.plot(asked, reached, color=style.ACCENT, linewidth=1.8, marker="o", markersize=3.5,
+              label="mean")  # fmt: skip
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    style.legend_below(axes)
+    return _figure(axes)
+
+
 def pareto_front(points: np.ndarray) -> np.ndarray:
     """Indices of the points with no other as cheap and as good: ``[P, 2] -> [K]``.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import configs
-from experiments import settings
+from experiments import conditioning, settings
 from pnag_jax import spaces
 from pnag_jax.models import stage1_step
 
@@ -31,6 +31,7 @@ def test_every_space_has_a_config():
 def test_loads_and_is_accepted(name, variant):
     config = importlib.import_module(f"configs.{name}").get_config(variant)
     settings.check(config, spaces.get(name))
+    conditioning.check(config)
 
 
 @pytest.mark.parametrize("name", FILES)

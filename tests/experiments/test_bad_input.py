@@ -97,6 +97,25 @@ CASES: dict[str, tuple[str, tuple[str, ...], int, str]] = {
         *("nb201", ("--config.search.budget=99999",), 2),
         "config.search.budget = 99999; accepted are 1 .. ",
     ),
+    "quality": ("nb201", ("--config.ask.quality=1.5",), 2, "config.ask.quality = 1.5; accepted"),
+    "quality without a table": (
+        *("macro", ("--config.ask.quality=0.9", "--mode=train"), 2),
+        "without a table there is no quality to ask for; accepted is config.ask.limit with params",
+    ),
+    "device": (
+        *("gnn", ("--config.ask.limit=latency_ms/pixel3<=5",), 2),
+        "latency_ms/pixel3 is not one of config.prior.hardware; accepted are params, flops",
+    ),
+    "limit": ("gnn", ("--config.ask.limit=params<5",), 2, "accepted is one <column><=<number>"),
+    "prior column": ("gnn", ("--config.ask.quality=1", "--config.prior.quality=a/b"), 2, "a/b"),
+    "no prior": (
+        *("gnn", (*SMALL, "--workdir={finished}", "--config.prior.width=8"), 2),
+        "width was 16 and is 8",
+    ),
+    "unreachable limit": (
+        *("gnn", ("--config.ask.limit=cora/latency<=0",), 2),
+        "no measured architecture keeps it; cora/latency is from",
+    ),
     "no such folder": ("nb201", ("--benchmark_dir=/nowhere",), 2, "/nowhere: no such folder"),
     "truncated table": ("nb201", ("--benchmark_dir={truncated}",), 3, "nb201.npz"),
     "web page": ("nb201", ("--benchmark_dir={page}",), 3, "nb201.npz"),

@@ -19,7 +19,15 @@ from tests.experiments.small_run import BUDGET, COUNT, EPOCHS, SMALL, read_lines
 KEYS = {
     "": {
         *("version", "space", "task", "config", "environment"),
-        *("training", "generation", "search", "best"),
+        *("training", "generation", "prior", "conditional", "search", "best"),
+    },
+    "prior": {
+        *("steps", "seconds", "loss", "tokens", "codes", "trained_on", "quality", "hardware"),
+        *("measured", "predicted", "table", "held_out_bits"),
+    },
+    "conditional": {
+        *("sampling", "asked", "notes", "count", "seconds", "raw_validity", "validity"),
+        *("uniqueness", "novelty", "training_share", "uniform", "promise", "limits"),
     },
     "environment": {"jax", "backend", "device_kind", "device_count", "host_count"},
     "training": {
@@ -45,7 +53,7 @@ def results(finished):
 
 def test_results_have_the_keys_of_the_format(results):
     assert set(results) == KEYS[""]
-    for part in ("environment", "training", "generation"):
+    for part in ("environment", "training", "generation", "prior", "conditional"):
         assert set(results[part]) == KEYS[part], part
     assert set(results["search"]) >= SEARCH_KEYS
     assert results["version"] == 1
@@ -70,6 +78,45 @@ def test_metrics_have_one_line_an_epoch(finished, results):
     assert all(np.isfinite(line["loss"]) for line in lines)
     assert results["training"]["loss"] == lines[-1]["loss"] < lines[0]["loss"]
     assert all(0 <= line["held_out_reconstruction"] <= 1 for line in lines)
+
+
+def test_the_prior_logs_and_measures_how_far_it_heeds_its_conditions(finished, results):
+    lines = read_lines(finished / "prior" / "metrics.jsonl")
+    steps = results["prior"]["steps"] // 4
+    assert [line["step"] for line in lines] == [steps * (i + 1) for i in range(4)]
+    last = {k.removeprefix("bits_"): v for k, v in lines[-1].items() if k.startswith("bits_")}
+    assert results["prior"]["held_out_bits"] == pytest.approx(last)
+    assert set(last) == {"nothing", "quality", "other_quality", "hardware", "other_hardware"}
+    assert results["prior"]["loss"] == lines[-1]["loss"] < lines[0]["loss"]
+
+
+def test_every_column_has_its_promise(results):
+    found = results["conditional"]
+    assert [row["column"] for row in found["promise"]] == ["cora/valid_accuracy", "params"]
+    assert [row["judge"] for row in found["promise"]] == ["table", "space"]
+    assert all(len(row["reached"]) == 20 and row["count"] == 40 for row in found["promise"])
+    assert [row["column"] for row in found["limits"]] == ["params"] * 4
+    assert found["validity"] == 1 and found["asked"] is None
+
+
+def test_what_is_asked_for_stands_behind_the_other_samples(finished, programs, tmp_path):
+    copy = shutil.copytree(finished, tmp_path / "copy")
+    asked = ("--config.ask.quality=0.8", "--config.ask.limit=params<=1e7")
+    ended = programs.finish(*SMALL, *asked, f"--workdir={copy}", "--mode=generate")
+    assert ended.status == 0, ended.stderr
+    lines = read_lines(copy / "generated.jsonl")
+    assert lines[:COUNT] == read_lines(finished / "generated.jsonl")
+    space, table = spaces.get("gnn"), benchmarks.load("gnn")
+    assert len(lines) == COUNT + 40
+    for line in lines[COUNT:]:
+        assert 0 <= line["asked_hardware"] <= 1 and 0 <= line["asked_quality"] <= 1
+        row = table.rows(np.array(line["genotype"]))
+        accuracy = float(table.column("cora/valid_accuracy")[row])
+        assert line["cora/valid_accuracy"] == pytest.approx(accuracy)
+        assert space.to_string(line["genotype"]) == line["architecture"]
+    found = json.loads((copy / "results.json").read_text())["conditional"]
+    assert found["asked"]["quality"] == 0.8 and found["reached"]["limit_kept"] == 1
+    assert "Asked for: quality 0.80" in (copy / "report.html").read_text()
 
 
 def test_every_scale_is_measured(results):
@@ -162,7 +209,7 @@ def test_signals_and_kills_leave_no_trace(finished, programs, tmp_path):
     assert process.returncode == 143, stderr
     assert "stopped by SIGTERM" in stderr and "the same command resumes" in stderr
 
-    for folder, count in (("train", 3), ("search-pnag_counts", 1)):
+    for folder, count in (("train", 3), ("prior", 2), ("search-pnag_counts", 1)):
         process = programs.start(*arguments)
         wait_for(process, lambda f=folder, n=count: len(steps_in(workdir / "checkpoints" / f)) >= n)
         process.kill()
@@ -175,8 +222,8 @@ def test_signals_and_kills_leave_no_trace(finished, programs, tmp_path):
         for folder in (finished, workdir)
     )
     assert again == whole
-    assert (workdir / "metrics.jsonl").read_bytes() == (finished / "metrics.jsonl").read_bytes()
-    assert (workdir / "generated.jsonl").read_bytes() == (finished / "generated.jsonl").read_bytes()
+    for name in ("metrics.jsonl", "prior/metrics.jsonl", "generated.jsonl"):
+        assert (workdir / name).read_bytes() == (finished / name).read_bytes(), name
     ledgers = [read_lines(folder / "ledger.jsonl") for folder in (finished, workdir)]
     assert without_timings(ledgers[1]) == without_timings(ledgers[0])
 

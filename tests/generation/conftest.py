@@ -11,6 +11,7 @@ import pytest
 
 from pnag_jax import generation, spaces
 from pnag_jax.generation import folding
+from pnag_jax.generation import prior as priors
 from pnag_jax.generation.generator import Generator
 from pnag_jax.models.stage1 import Stage1
 
@@ -82,3 +83,31 @@ def assert_frequencies():
         assert statistic < freedom + 5 * np.sqrt(2 * freedom)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def prior(nb201_trained) -> priors.Prior:
+    """Quality: convolutions in a cell; the latency of device 1 is the opposite."""
+    generator = nb201_trained.generator
+    count = count_convolutions(generator.genotypes)
+    hardware = np.stack([np.full(len(count), np.nan), count], axis=1)
+    return priors.train(
+        jax.random.key(0),
+        generator,
+        quality=count,
+        hardware=hardware,
+        num_epochs=30,
+        learning_rate=1e-2,
+        width=32,
+        num_layers=1,
+        num_heads=2,
+    )
+
+
+def count_convolutions(genotypes) -> np.ndarray:
+    return ((np.asarray(genotypes) == 3) | (np.asarray(genotypes) == 2)).sum(-1).astype(float)
+
+
+@pytest.fixture(scope="session")
+def convolutions():
+    return count_convolutions

@@ -18,25 +18,6 @@ from pnag_jax.models.next_scale import NextScale
 TINY = {"width": 16, "num_layers": 1, "num_heads": 2}
 
 
-def test_quantiles_by_hand():
-    # Below 2.0 stands one of four, and 2.0 itself is counted half.
-    among = [1.0, 2.0, 3.0, 4.0, np.nan]
-    np.testing.assert_allclose(
-        priors.quantiles([2.0, 0.0, 9.0, 2.5, np.nan], among), [0.375, 0, 1, 0.5, np.nan]
-    )
-    assert priors.quantiles([5.0]).tolist() == [0.5]
-    assert np.isnan(priors.quantiles([np.nan])).all()
-
-
-@pytest.mark.parametrize(("limit", "top"), [(0.5, 0.4), (0.1, 0.05), (1.0, 0.9)])
-def test_quantiles_below_a_limit(limit, top):
-    asked = np.asarray(priors.below(jax.random.key(0), limit, 1000, margin=0.1))
-    assert asked.shape == (1000,) and asked.dtype == np.float32
-    assert 0 <= asked.min() < 0.02 * top and 0.98 * top < asked.max() <= top
-    # Uniform: half of them in the lower half, 5 standard errors are 0.08.
-    assert abs((asked < top / 2).mean() - 0.5) < 0.08
-
-
 @pytest.mark.parametrize(
     ("field", "value"),
     [("temperature", 0), ("temperature", np.nan), ("top_k", -1), ("guidance", -0.5)],
@@ -95,20 +76,6 @@ def test_labels_of_other_architectures_are_refused(nb201_trained):
         )
 
 
-def test_rows_with_labels_stand_about_as_often_as_those_without(nb201_trained):
-    generator = nb201_trained.generator
-    count = len(generator.codes)
-    quality = np.full((count, 1), np.nan)
-    quality[:100, 0] = 0.5
-    layout = priors.tokens_.Layout(scales=((0, 3),), looked_up=(), length=1)
-    tokens = priors.tokens_.Tokens(layout, jnp.zeros((0, 1, 1)))
-    found = priors.examples(tokens, generator.codes, quality, np.empty((count, 0)))
-    labelled = ~np.isnan(np.asarray(found.quality)[:, 0])
-    assert (~labelled).sum() == count - 100 and abs(labelled.mean() - 0.5) < 0.02
-    np.testing.assert_array_equal(found.codes[0], generator.codes[0, [0, 3]])
-    assert found.hardware.shape == (len(labelled), 0)
-
-
 def test_every_space_trains_and_generates(any_trained):
     generator = any_trained.generator
     space = generator.model.space
@@ -119,30 +86,7 @@ def test_every_space_trains_and_generates(any_trained):
     assert np.asarray(space.is_valid(drawn)).all()
 
 
-@pytest.fixture(scope="module")
-def prior(nb201_trained):
-    """Quality: convolutions in a cell; the latency of device 1 is the opposite."""
-    generator = nb201_trained.generator
-    count = convolutions(generator.genotypes)
-    hardware = np.stack([np.full(len(count), np.nan), count], axis=1)
-    return priors.train(
-        jax.random.key(0),
-        generator,
-        quality=count,
-        hardware=hardware,
-        num_epochs=30,
-        learning_rate=1e-2,
-        width=32,
-        num_layers=1,
-        num_heads=2,
-    )
-
-
-def convolutions(genotypes) -> np.ndarray:
-    return ((np.asarray(genotypes) == 3) | (np.asarray(genotypes) == 2)).sum(-1).astype(float)
-
-
-def test_it_gives_what_it_is_asked_for(prior):
+def test_it_gives_what_it_is_asked_for(prior, convolutions):
     known = convolutions(prior.generator.genotypes)
     asked = {"key": jax.random.key(1), "prior": prior, "measure": convolutions, "among": known}
     quality = promise.reached(**asked, asked=(0.1, 0.5, 0.9), each=50)
@@ -161,7 +105,7 @@ def test_it_gives_what_it_is_asked_for(prior):
     assert hardware["rank_correlation"] > 0.6
 
 
-def test_samples_of_nothing_asked_are_like_the_training_set(prior):
+def test_samples_of_nothing_asked_are_like_the_training_set(prior, convolutions):
     space, known = prior.generator.model.space, prior.generator.genotypes
     raw = priors.generate(jax.random.key(2), prior, 150, raw=True)
     assert np.asarray(space.is_valid(raw)).mean() > 0.9
@@ -194,7 +138,7 @@ def test_vmap_over_keys_and_conditions_is_a_loop(prior):
     np.testing.assert_array_equal(mapped, looped)
 
 
-def test_every_sample_may_ask_for_something_else(prior):
+def test_every_sample_may_ask_for_something_else(prior, convolutions):
     asked = np.repeat([0.05, 0.95], 75)
     drawn = convolutions(priors.generate(jax.random.key(6), prior, 150, Conditions(quality=asked)))
     assert drawn[75:].mean() > drawn[:75].mean() + 2

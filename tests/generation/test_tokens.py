@@ -48,6 +48,16 @@ def test_sharing_may_be_allowed():
     assert found.layout.scales == ((0, 1), (3,))
 
 
+def test_codes_of_the_last_scale_that_share_something_are_predicted_in_two_passes():
+    columns, scale_of = [np.zeros(8, int), 2 * A + B, A + 2 * C], [0, 1, 1]
+    assert chosen(columns, scale_of, {1, 2}).layout.scales == ((1, 2),)
+    found = chosen(columns, scale_of, {1, 2}, split_last=True)
+    assert found.layout.scales == ((1,), (2,)) and found.layout.positions == (1, 2)
+    # Independent ones stay together.
+    found = chosen([np.zeros(8, int), A, B], scale_of, {1, 2}, split_last=True)
+    assert found.layout.scales == ((1, 2),)
+
+
 def test_constants_are_looked_up():
     found = chosen([A, np.full(8, 3), A], [0, 1, 1], {1, 2})
     assert found.layout.scales == ((0,),)

@@ -1,6 +1,7 @@
 """The sections of the page: results in, markup out, or None where there is nothing."""
 
 from pnag_jax.reports.sections.architectures import best_architectures
+from pnag_jax.reports.sections.conditional import conditional
 from pnag_jax.reports.sections.front import front
 from pnag_jax.reports.sections.generation import generation
 from pnag_jax.reports.sections.headline import header, tiles
@@ -10,6 +11,7 @@ from pnag_jax.reports.sections.training import training
 
 __all__ = [
     "best_architectures",
+    "conditional",
     "front",
     "generation",
     "header",
