@@ -33,6 +33,21 @@ from pnag_jax.spaces import Space
 Config = Mapping[str, Any]
 
 
+class Trace(NamedTuple):
+    """What a guided search says of its proposals, in the order of its queries.
+
+    Attributes:
+      expected: ``[Q]``, the value that the surrogate expected of each before it
+        was measured, in units of its own; NaN where it was not asked.
+      steered: ``[Q]``, how far the expectations of what was generated in that
+        round lay above those of uniform draws, in standard deviations of the
+        latter: 0 for a generator that ignores what it is asked for.
+    """
+
+    expected: jax.Array
+    steered: jax.Array
+
+
 class Method(NamedTuple):
     """One search method; see the module's docstring for shapes.
 
@@ -52,6 +67,7 @@ class Method(NamedTuple):
         are isomorphic, unless the method finds nothing new to ask.
       tell: ``(state, genotypes [n, L], values [n]) -> state``.
       package: what it needs beside a plain installation, if anything.
+      trace: ``(state) -> Trace``, for methods that can tell what they expected.
     """
 
     name: str
@@ -60,6 +76,7 @@ class Method(NamedTuple):
     ask: Callable[[Any, int], tuple[jax.Array, Any]]
     tell: Callable[[Any, jax.Array, jax.Array], Any]
     package: Package | None = None
+    trace: Callable[[Any], Trace] | None = None
 
 
 def setting(default: Any, minimum: float, maximum: float = float("inf")) -> Any:

@@ -20,9 +20,20 @@ import jax
 import jax.numpy as jnp
 
 from pnag_jax.generation import guidance
-from pnag_jax.methods import base, path_features, path_process, pnag_counts, relevance, surrogate
+from pnag_jax.methods import (
+    base,
+    path_features,
+    path_process,
+    pnag_counts,
+    proposals,
+    relevance,
+    surrogate,
+)
 from pnag_jax.methods.relevance import Relevance
 from pnag_jax.spaces import Space
+
+# Architectures of each kind whose expectations are compared in the trace.
+_COMPARED = 128
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,15 +58,26 @@ class Settings(pnag_counts.Settings):
 
 @flax.struct.dataclass
 class State(pnag_counts.State):
-    """Beside what was told and the generator, how ``relevant`` each group of features is."""
+    """Beside what was told and the generator:
+
+    Attributes:
+      relevant: how much each group of features counts.
+      trace: of ``budget`` queries.
+    """
 
     relevant: Relevance
+    trace: base.Trace
 
 
 def init(key: jax.Array, space: Space, config: base.Config | None = None) -> State:
     """A search that has seen nothing; see ``base.Method`` and ``pnag_counts.init``."""
     begun = pnag_counts.begin(key, space, "pnag", Settings, config)
-    return State(relevant=relevance.usual(len(path_features.GROUPS)), **vars(begun))
+    unknown = jnp.full(begun.settings.budget, jnp.nan)
+    return State(
+        relevant=relevance.usual(len(path_features.GROUPS)),
+        trace=base.Trace(unknown, unknown),
+        **vars(begun),
+    )
 
 
 def ask(state: State, n: int) -> tuple[jax.Array, State]:
@@ -80,7 +102,33 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
     choose = functools.partial(path_process.choose, fitted, state.features, n=n)
     rated = jnp.concatenate([space.nearest(generated), near])
     genotypes = surrogate.propose(key_uniform, state, rated, choose)
-    return genotypes, dataclasses.replace(state, key=key, relevant=relevant)
+    steered = _steered(expected(generated[:_COMPARED]), expected(near[:_COMPARED]))
+    trace = _traced(state, expected(genotypes), steered)
+    return genotypes, dataclasses.replace(state, key=key, relevant=relevant, trace=trace)
 
 
-METHOD = base.Method("pnag", base.defaults(Settings), init, ask, surrogate.tell)
+def _steered(generated: jax.Array, uniform: jax.Array) -> jax.Array:
+    """See ``base.Trace``; a scalar."""
+    return (generated.mean() - uniform.mean()) / jnp.maximum(uniform.std(), 1e-6)
+
+
+def _traced(state: State, expected: jax.Array, steered: jax.Array) -> base.Trace:
+    """The trace with a round of proposals ``[n]``, the guided of which come first."""
+    n, first = len(expected), state.archive.count
+    guided = jnp.arange(n) < proposals.guided_slots(state.archive, n, state.settings.initial)
+    slots = first + jnp.arange(n)
+
+    def note(column: jax.Array, values: jax.Array) -> jax.Array:
+        return column.at[slots].set(jnp.where(guided, values, jnp.nan), mode="drop")
+
+    return base.Trace(note(state.trace.expected, expected), note(state.trace.steered, steered))
+
+
+METHOD = base.Method(
+    "pnag",
+    base.defaults(Settings),
+    init,
+    ask,
+    surrogate.tell,
+    trace=lambda state: state.trace,
+)

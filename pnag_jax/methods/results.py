@@ -11,8 +11,12 @@ from typing import Any
 import numpy as np
 
 from pnag_jax.benchmarks import QueryLedger, Task, optimum, queries_to_optimum, simple_regret
+from pnag_jax.generation import promise
+from pnag_jax.methods.base import Trace
 
 BUDGETS = (16, 24, 48, 96, 192, 300)
+# Queries over which a surrogate is judged at a time.
+_WINDOW = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +33,7 @@ class SearchResult:
       ledger_seconds: the same of the look-ups.
       compile_seconds: of the first round, mostly compilation; 0 for a search
         that was complete already.
+      trace: of methods that tell what they expected, ``[S, Q]`` each.
     """
 
     method: str
@@ -38,6 +43,7 @@ class SearchResult:
     method_seconds: float
     ledger_seconds: float
     compile_seconds: float
+    trace: Trace | None = None
 
     @property
     def task(self) -> Task:
@@ -122,6 +128,36 @@ class SearchResult:
         """Mean and standard deviation over seeds after each query, ``Q`` of each."""
         return {"mean": plain(self.curves.mean(0)), "std": plain(spread(self.curves))}
 
+    def guidance(self) -> dict[str, Any] | None:
+        """How good the surrogate was and how far it was followed, through the search.
+
+        Returns:
+          Lists along ``queries``, means over seeds: ``rank_correlation`` of what
+          was expected of the last ``_WINDOW`` guided queries and of what they
+          measured, and their mean ``steering``, see ``base.Trace``; None for
+          methods that do not tell.
+        """
+        if self.trace is None:
+            return None
+        expected, steered = (np.asarray(column) for column in self.trace)
+        sign = 1 if self.task.maximize else -1
+        values = np.full_like(expected, np.nan)
+        for row, ledger in zip(values, self.ledgers, strict=True):
+            row[: ledger.used] = [sign * entry.value for entry in ledger.entries]
+        expected = np.where(np.isnan(values), np.nan, expected)
+
+        def window(column: np.ndarray, end: int) -> np.ndarray:
+            return column[max(end - _WINDOW, 0) : end]
+
+        queries, correlations, steering = [], [], []
+        for end in range(_WINDOW, self.budget + 1, _WINDOW // 2):
+            pairs = zip(expected, values, strict=True)
+            found = [promise.spearman(window(e, end), window(v, end)) for e, v in pairs]
+            queries.append(end)
+            correlations.append(_mean(np.array(found)))
+            steering.append(_mean(np.stack([window(row, end) for row in steered])))
+        return {"queries": queries, "rank_correlation": correlations, "steering": steering}
+
     def summary(self, budgets: Sequence[int] = BUDGETS) -> dict[str, Any]:
         """One row ``search`` of results.json.
 
@@ -158,11 +194,18 @@ class SearchResult:
             "invalid": plain(self.invalid.mean()),
             "unmeasured": plain(np.mean([ledger.unmeasured for ledger in self.ledgers])),
             "foreign_labels": plain(np.mean([ledger.foreign_labels for ledger in self.ledgers])),
+            "guidance": self.guidance(),
             "rounds": self.rounds,
             "seconds_per_seed": self.seconds_per_seed,
             "seconds_per_query": self.seconds_per_query,
             "compile_seconds": self.compile_seconds,
         }
+
+
+def _mean(values: np.ndarray) -> float | None:
+    """Of what is known; None if nothing is."""
+    known = values[~np.isnan(values)]
+    return plain(known.mean()) if len(known) else None
 
 
 def at_budgets(budgets: Sequence[int], budget: int) -> list[int]:

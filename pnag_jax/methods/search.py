@@ -124,6 +124,7 @@ def run(
         method_seconds=float(search.seconds[0]),
         ledger_seconds=float(search.seconds[1]),
         compile_seconds=compile_seconds,
+        trace=None if method.trace is None else jax.vmap(method.trace)(search.states),
     )
 
 
