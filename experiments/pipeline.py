@@ -12,7 +12,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 import configs
-from experiments import command, generating, phases, searching, settings, stage1
+from experiments import command, generating, phases, searching, settings, stage1, transferring
 from experiments.command import say
 from experiments.phases import Phase
 from pnag_jax import benchmarks, reports, spaces
@@ -24,10 +24,12 @@ from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
 from pnag_jax.training.workdir import Workdir
 
-MODES = ("all", "train", "generate", "search", "report")
+# What --mode=all does, and what is done alone.
+_PARTS = ("train", "generate", "search", "report")
+MODES = ("all", *_PARTS, "transfer")
 
 # Groups that the phase which reads them fixes, when it begins.
-_MAY_CHANGE = ("search", "generation")
+_MAY_CHANGE = ("search", "generation", "meta", "transfer")
 
 # The flags belong to the program that calls ``main``: its --help shows them.
 flags.disclaim_key_flags()
@@ -99,8 +101,8 @@ def run(
       space_name: which space.
       config: from ``configs/<space>.py``.
       workdir: the folder of the run; the same one resumes.
-      mode: one of ``MODES``.  Each but "train" and "all" needs a trained
-        generator; each ends with a report of what there is.
+      mode: one of ``MODES``.  "generate" and "search" need a trained generator;
+        each ends with a report of what there is.
       benchmark_dir: folder of tables.
       strict_resume: refuse a damaged newest checkpoint.
       interrupt: flag of a signal.
@@ -116,9 +118,10 @@ def run(
     space = spaces.get(space_name)
     settings.check(config, space)
     environment = command.environment()
-    wanted = MODES[1:] if mode == "all" else (mode,)
+    wanted = _PARTS if mode == "all" else (mode,)
     # Before the training: a task that does not exist should not cost an hour.
     table, task = _task(space_name, config, benchmark_dir, wanted)
+    transfer = _plan(space_name, config, benchmark_dir) if wanted == ("transfer",) else None
     with Workdir(
         workdir,
         program=f"experiments.{space_name}",
@@ -126,7 +129,10 @@ def run(
         may_change=_MAY_CHANGE,
     ) as folder:
         steps = _Run(config, folder, wanted, table, task, strict_resume, interrupt or Interrupt())
-        steps.do()
+        if transfer is None:
+            steps.do()
+        else:
+            steps.transfer(transfer)
         return _report(folder, space_name, config, environment)
 
 
@@ -143,8 +149,7 @@ def _task(
             raise
         say(f"nothing to search: {error}")
         return None, None
-    if table.space_name != space_name:
-        raise UsageError(f"--benchmark_dir={benchmark_dir}: {table.source} is of another space")
+    _check_space(table, space_name, benchmark_dir)
     name = config.search.task or benchmarks.default_task(table)
     task = benchmarks.get_task(
         table, name, config.search.search_metric, config.search.report_metric
@@ -156,6 +161,18 @@ def _task(
             f" architectures with {task.search_column} in table {table.name}"
         )
     return table, task
+
+
+def _plan(space_name: str, config: ConfigDict, benchmark_dir: str | None) -> transferring.Plan:
+    """What a transfer trains on and proposes for."""
+    table = benchmarks.load(space_name, benchmark_dir)
+    _check_space(table, space_name, benchmark_dir)
+    return transferring.plan(config, table, benchmark_dir)
+
+
+def _check_space(table: Table, space_name: str, benchmark_dir: str | None) -> None:
+    if table.space_name != space_name:
+        raise UsageError(f"--benchmark_dir={benchmark_dir}: {table.source} is of another space")
 
 
 class _Run:
@@ -213,6 +230,21 @@ class _Run:
             if search.result is None:
                 search.finish(self._search(self._table, self._task))
             self._done("search")
+
+    def transfer(self, plan: transferring.Plan) -> None:
+        """Proposes without a query, unless that is done."""
+        inputs = {
+            **self._config.transfer.to_dict(),
+            "seed": self._config.seed,
+            "table": plan.table.name,
+            "meta": plan.meta,
+            "targets": list(plan.targets),
+        }
+        phase = Phase(self._folder.path, "transfer", inputs)
+        if phase.result is None:
+            key = jax.random.fold_in(jax.random.key(self._config.seed), 3)
+            rows = transferring.run(self._config, plan, key=key, interrupt=self._interrupt)
+            phase.finish({"transfer": rows})
 
     def _generate_phase(self) -> Phase | None:
         if "generate" not in self._wanted:
@@ -305,6 +337,7 @@ def _report(
         "training": phases.result(folder, "training"),
         "generation": phases.result(folder, "generation"),
         **searched,
+        **(phases.result(folder, "transfer") or {"transfer": None}),
     }
     page = folder.inside("report.html")
     found = folder.read_json("results.json")

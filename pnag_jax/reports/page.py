@@ -59,6 +59,7 @@ def write(
         sections.header(title, results, panels),
         sections.tiles(results, panels),
         sections.search(results, panels, keep),
+        sections.transfer(results, keep),
         sections.best_architectures(results, keep),
         sections.generation(results, keep),
         sections.training(results, metrics, keep),
@@ -70,6 +71,8 @@ def write(
 
 def _title(results: Mapping[str, Any]) -> str:
     space = results.get("space")
-    if isinstance(results.get("search"), Mapping) or results.get("generation"):
+    if isinstance(results.get("search"), Mapping) or any(
+        results.get(part) for part in ("generation", "transfer")
+    ):
         return f"Architectures of {space}" if space else "Architectures"
     return f"Search methods on {space}" if space else "Search methods"
