@@ -69,13 +69,14 @@ def default(space: str) -> ConfigDict:
             "meta": config_dict.placeholder(str),
             # Arguments of pnag_jax.methods.transfer.train, and more.
             "transfer": {
-                "steps": 1000,
+                "steps": 300,
                 "batch_size": 64,
                 "members": 5,
-                "width": 64,
+                "width": 32,
                 "learning_rate": 3e-3,
-                "weight_decay": 1e-2,
+                "weight_decay": 0.1,
                 "ranking": 1.0,
+                "drop": 0.5,
                 "selection": 1.0,
                 # Surrogates that are trained one after the other, for the spread.
                 "seeds": 1,
@@ -110,7 +111,7 @@ def make_tiny(config: ConfigDict) -> ConfigDict:
     config.counts.polish_steps = 200
     config.generation.count = 200
     config.generation.speed_batch = 8192
-    config.transfer.steps = 100
+    config.transfer.steps = 50
     config.transfer.members = 2
     config.transfer.width = 16
     config.search.budget = 32

@@ -47,6 +47,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("transfer.learning_rate", 1e-12, 10),
     ("transfer.weight_decay", 0, _INF),
     ("transfer.ranking", 0, _INF),
+    ("transfer.drop", 0, 1),
     ("transfer.selection", 0, _INF),
     ("transfer.seeds", 1, 1000),
     ("transfer.proposals", 1, 100_000),

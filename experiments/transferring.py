@@ -191,7 +191,7 @@ def _train(
         field: settings[field]
         for field in (
             *("steps", "batch_size", "members", "width", "learning_rate", "weight_decay"),
-            *("ranking", "selection"),
+            *("ranking", "drop", "selection"),
         )
     }
 

@@ -27,13 +27,14 @@ def train(
     key: jax.Array,
     tasks: MetaTasks,
     *,
-    steps: int = 1000,
+    steps: int = 300,
     batch_size: int = 64,
     members: int = 5,
-    width: int = 64,
+    width: int = 32,
     learning_rate: float = 3e-3,
-    weight_decay: float = 1e-2,
+    weight_decay: float = 0.1,
     ranking: float = 1.0,
+    drop: float = 0.5,
     selection: float = 1.0,
     on_epoch: Callable[[int, Mapping[str, np.ndarray]], None] | None = None,
 ) -> Transferable:
@@ -49,6 +50,7 @@ def train(
       learning_rate: of the first step; a cosine schedule goes down to 1 %.
       weight_decay: of AdamW.
       ranking: weight of the ranking loss.
+      drop: see ``surrogate_step.make_step``.
       selection: weight of the selection beside the labels, 0 for none.
       on_epoch: called with an epoch's number and the metrics of its steps.
     """
@@ -72,6 +74,7 @@ def train(
             features=jnp.asarray(features),
             examples=jnp.eye(tasks.num_examples),
             ranking=ranking,
+            drop=drop,
         ),
         surrogate_step.create_state(
             key_init, model, optimizer, members=members, feature_size=len(columns)

@@ -75,6 +75,7 @@ def make_step(
     examples: jax.Array,
     ranking: float = 1.0,
     margin: float = 0.1,
+    drop: float = 0.5,
 ) -> parallel.StepFn:
     """The step function of ``training.parallel``; its batch is ``Episodes``.
 
@@ -85,14 +86,17 @@ def make_step(
       examples: float ``[P, D]``, of all data sets.
       ranking: weight of the pairwise ranking loss beside the likelihood.
       margin: of that loss, in units of the scores.
+      drop: share of the examples that are left out at random, so that none is
+        learned by heart.
     """
 
     def loss_of_episode(params: Any, key: jax.Array, episode: Episodes) -> dict[str, jax.Array]:
-        key_told, key_interact = jax.random.split(key)
+        key_told, key_interact, key_drop = jax.random.split(key, 3)
         there = episode.rows >= 0
         told = _told(key_told, there)
+        kept = jax.random.uniform(key_drop, episode.examples.shape) >= drop
         task = Task(
-            examples=Examples(episode.examples, episode.examples >= 0),
+            examples=Examples(episode.examples, kept & (episode.examples >= 0)),
             pair_features=features[episode.rows],
             pair_scores=jax.vmap(normal_scores, in_axes=(1, 1), out_axes=1)(
                 episode.values, told[:, None] & ~jnp.isnan(episode.values)
