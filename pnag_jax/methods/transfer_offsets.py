@@ -9,8 +9,10 @@
   a region that was left out is likely not, and no label can tell.  The share of
   measured neighbours is an observation of quality through a probit link
   (Heckman, "Sample Selection Bias as a Specification Error", Econometrica 1979)
-  and counts as much as the labels: both are standardized over the measured
-  architectures and added.  Where all of a space is measured it says nothing.
+  and is added to what the labels say, both standardized over the measured
+  architectures, with a weight: how well the share tells whether an architecture
+  itself was measured (their correlation).  Of a space that was measured as a
+  whole, or at random, it says nothing.
 
 Letters: ``M`` measured architectures, ``m`` others, ``L`` genes, ``E`` features,
 ``P`` genotypes of the space.
@@ -57,10 +59,11 @@ def offsets(
     chance[asked] = _selection(space, every[asked], measured)
     trusted = chance[index]
     if weight and trusted.std() > 1e-6:
-        scale = in_chunks(lambda x: rated(trained, x).mean, features) + mean[index]
-        mean[asked] += (
-            weight * scale.std() * (chance[asked] - trusted.mean()) / trusted.std()
-        ).astype(np.float32)
+        # Of a random part of a space the neighbours say nothing, here or there.
+        skill = max(0.0, float(np.corrcoef(chance[asked], measured[asked])[0, 1]))
+        spread = (in_chunks(lambda x: rated(trained, x).mean, features) + mean[index]).std()
+        standard = (chance[asked] - trusted.mean()) / trusted.std()
+        mean[asked] += (weight * skill * spread * standard).astype(np.float32)
     return mean
 
 

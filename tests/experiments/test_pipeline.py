@@ -19,7 +19,7 @@ from tests.experiments.small_run import BUDGET, COUNT, EPOCHS, SMALL, read_lines
 KEYS = {
     "": {
         *("version", "space", "task", "config", "environment"),
-        *("training", "generation", "search", "best"),
+        *("training", "generation", "search", "best", "transfer"),
     },
     "environment": {"jax", "backend", "device_kind", "device_count", "host_count"},
     "training": {

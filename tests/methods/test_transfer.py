@@ -13,7 +13,13 @@ from pnag_jax import spaces
 from pnag_jax.benchmarks import Table
 from pnag_jax.benchmarks.triples import Triples
 from pnag_jax.errors import UsageError
-from pnag_jax.methods import meta_tasks, transfer, transfer_evaluation, transferable
+from pnag_jax.methods import (
+    meta_tasks,
+    transfer,
+    transfer_evaluation,
+    transfer_offsets,
+    transferable,
+)
 
 SPACE = spaces.get("macro")
 SETTINGS = {"steps": 150, "members": 2, "width": 16, "learning_rate": 1e-2}
@@ -135,12 +141,9 @@ def test_episodes_of_triples_by_hand():
 
 
 def test_selection_is_the_share_of_measured_neighbours():
-    from pnag_jax.methods.transfer_offsets import _selection
-
-    # The first gene of the chain: two neighbours a layer that is no twin.
     genotypes = np.array([[1] * 8])
-    none = _selection(SPACE, genotypes, np.zeros(3**8, bool))
-    every = _selection(SPACE, genotypes, np.ones(3**8, bool))
+    none = transfer_offsets._selection(SPACE, genotypes, np.zeros(3**8, bool))
+    every = transfer_offsets._selection(SPACE, genotypes, np.ones(3**8, bool))
     # 16 neighbours: probits of 0.5 / 17 and 16.5 / 17.
     np.testing.assert_allclose([none[0], every[0]], [-1.8895, 1.8895], atol=1e-3)
 
