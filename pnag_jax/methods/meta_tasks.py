@@ -24,8 +24,6 @@ from pnag_jax.spaces import Space
 # Measurements of an episode: a task of a table, a task of triples.
 _TABLE_ROWS = 32
 _TRIPLE_ROWS = 4
-# Episodes that are drawn from each task of a table.
-_TABLE_EPISODES = 256
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -103,13 +101,13 @@ def from_triples(triples: Triples) -> MetaTasks:
 
 
 def from_table(table: Table, columns: Mapping[str, str], *, seed: int = 0) -> MetaTasks:
-    """Random subsets of every data set's measurements, as normal scores of their ranks.
+    """All measurements in random parts of one data set each, as normal scores of their ranks.
 
     Args:
       table: the measurements; isomorphic architectures count as one, with the
         mean of their values.
       columns: full name of the column of each data set.
-      seed: of the subsets.
+      seed: of the parts.
 
     Raises:
       UsageError: a column has fewer than two values, or none is given.
@@ -129,12 +127,12 @@ def from_table(table: Table, columns: Mapping[str, str], *, seed: int = 0) -> Me
         values = values if higher_is_better(column) else -values
         score = np.asarray(jax.scipy.special.ndtri(quantiles(values)))
         labels += len(known)
-        size = min(_TABLE_ROWS, len(known))
-        drawn = np.stack([random.choice(known, size, False) for _ in range(_TABLE_EPISODES)])
-        drawn = np.pad(drawn, ((0, 0), (0, _TABLE_ROWS - size)), constant_values=-1)
+        padded = np.full(-(-len(known) // _TABLE_ROWS) * _TABLE_ROWS, -1)
+        padded[: len(known)] = random.permutation(known)
+        drawn = padded.reshape(-1, _TABLE_ROWS)
         rows.append(drawn)
         scores.append(np.where(drawn >= 0, score[drawn], np.nan))
-        task.append(np.full(_TABLE_EPISODES, index))
+        task.append(np.full(len(drawn), index))
     values = np.concatenate(scores)[..., None].astype(np.float32)
     episodes = Episodes(
         np.concatenate(rows).astype(np.int32), values, np.full((len(values), 1), -1, np.int32)

@@ -98,12 +98,7 @@ def _effects(trained: Transferable, tasks: MetaTasks) -> np.ndarray:
     means, _ = predict_episodes(trained, tasks)
     there = (episodes.rows >= 0) & ~np.isnan(episodes.values[..., 0])
     left = (episodes.values[..., 0] - means)[there].astype(np.float64)
-    # A measurement that was drawn into several episodes counts once.
-    label = np.stack(
-        [np.broadcast_to(tasks.task[:, None], there.shape)[there], episodes.rows[there]], axis=1
-    )
-    _, once = np.unique(label, axis=0, return_index=True)
-    left, row = left[once], label[once, 1]
+    row = episodes.rows[there]
     count = np.bincount(row, minlength=len(tasks.genotypes))
     total = np.bincount(row, left, minlength=len(tasks.genotypes))
     pairs_of = (count * (count - 1)).sum()
