@@ -109,6 +109,27 @@ def default(space: str) -> ConfigDict:
                 # Architectures a call when the speed is measured.
                 "speed_batch": 131_072,
             },
+            # Labels that --mode=transfer trains on: a file of triples, a data set of the
+            # table, or "others": all data sets but the one that is proposed for.
+            "meta": config_dict.placeholder(str),
+            # Arguments of pnag_jax.methods.transfer.train, and more.
+            "transfer": {
+                "steps": 300,
+                "batch_size": 64,
+                "members": 5,
+                "width": 32,
+                "learning_rate": 3e-3,
+                "weight_decay": 0.1,
+                "ranking": 1.0,
+                "drop": 0.5,
+                "selection": 1.0,
+                # Surrogates that are trained one after the other, for the spread.
+                "seeds": 1,
+                # Train once more without a fifth of the tasks, and predict those.
+                "evaluate": True,
+                # Proposals in results.json.
+                "proposals": 20,
+            },
             "search": {
                 # The first is reported, the others are drawn beside it.
                 "methods": ("pnag_counts", "random"),
@@ -152,6 +173,9 @@ def make_tiny(config: ConfigDict) -> ConfigDict:
     config.prior.width = 32
     config.generation.count = 200
     config.generation.speed_batch = 8192
+    config.transfer.steps = 50
+    config.transfer.members = 2
+    config.transfer.width = 16
     config.search.budget = 32
     config.search.seeds = 2
     config.objectives.budget = 48

@@ -5,7 +5,8 @@
     python -m experiments.nb201 --workdir=runs/nb201_long --config.train.epochs=300
 
 The run: train the quantizer (without labels), generate, search the table, report.
-``--mode`` chooses one part of it.  The same ``--workdir`` resumes after a kill, and
+``--mode`` chooses one part of it; ``--mode=transfer`` proposes without a query, from
+labels of other tasks (``--config.meta``).  The same ``--workdir`` resumes after a kill, and
 returns at once when all is done; a folder of another config is refused.  SIGTERM
 and SIGINT save first (status 143 and 130), a second one quits at once.  Exit status
 2: a flag or config field that is not accepted; 3: damaged data; 1: anything else.

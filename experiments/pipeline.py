@@ -25,6 +25,7 @@ from experiments import (
     searching,
     settings,
     stage1,
+    transferring,
 )
 from experiments.command import say
 from experiments.conditioning import Columns
@@ -39,10 +40,12 @@ from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
 from pnag_jax.training.workdir import Workdir
 
-MODES = ("all", "train", "generate", "search", "report")
+# What --mode=all does, and what is done alone.
+_PARTS = ("train", "generate", "search", "report")
+MODES = ("all", *_PARTS, "transfer")
 
 # Groups that the phase which reads them fixes, when it begins.
-_MAY_CHANGE = ("search", "generation", "objectives", "prior", "ask")
+_MAY_CHANGE = ("search", "generation", "objectives", "prior", "ask", "meta", "transfer")
 
 # The flags belong to the program that calls ``main``: its --help shows them.
 flags.disclaim_key_flags()
@@ -120,8 +123,8 @@ def run(
       space_name: which space.
       config: from ``configs/<space>.py``.
       workdir: the folder of the run; the same one resumes.
-      mode: one of ``MODES``.  Each but "train" and "all" needs a trained
-        generator; each ends with a report of what there is.
+      mode: one of ``MODES``.  "generate" and "search" need a trained generator;
+        each ends with a report of what there is.
       benchmark_dir: folder of tables.
       strict_resume: refuse a damaged newest checkpoint.
       interrupt: flag of a signal.
@@ -137,10 +140,11 @@ def run(
     space = spaces.get(space_name)
     settings.check(config, space)
     environment = command.environment()
-    wanted = MODES[1:] if mode == "all" else (mode,)
+    wanted = _PARTS if mode == "all" else (mode,)
     # Before the training: a task that does not exist should not cost an hour.
     table, task = _task(space_name, config, benchmark_dir, wanted)
     columns = _columns(config, benchmark_dir, wanted)
+    transfer = _plan(space_name, config, benchmark_dir) if wanted == ("transfer",) else None
     with Workdir(
         workdir,
         program=f"experiments.{space_name}",
@@ -150,7 +154,10 @@ def run(
         steps = _Run(
             config, folder, wanted, table, task, columns, strict_resume, interrupt or Interrupt()
         )
-        steps.do()
+        if transfer is None:
+            steps.do()
+        else:
+            steps.transfer(transfer)
         return _report(folder, space_name, config, environment)
 
 
@@ -167,8 +174,7 @@ def _task(
             raise
         say(f"nothing to search: {error}")
         return None, None
-    if table.space_name != space_name:
-        raise UsageError(f"--benchmark_dir={benchmark_dir}: {table.source} is of another space")
+    _check_space(table, space_name, benchmark_dir)
     name = config.search.task or benchmarks.default_task(table)
     if config.objectives.names:
         return fronts.goal(config, table, name)
@@ -195,6 +201,18 @@ def _columns(
     if columns.table is None:
         say(f"the prior: nothing to condition on but size: {columns.missing}")
     return columns
+
+
+def _plan(space_name: str, config: ConfigDict, benchmark_dir: str | None) -> transferring.Plan:
+    """What a transfer trains on and proposes for."""
+    table = benchmarks.load(space_name, benchmark_dir)
+    _check_space(table, space_name, benchmark_dir)
+    return transferring.plan(config, table, benchmark_dir)
+
+
+def _check_space(table: Table, space_name: str, benchmark_dir: str | None) -> None:
+    if table.space_name != space_name:
+        raise UsageError(f"--benchmark_dir={benchmark_dir}: {table.source} is of another space")
 
 
 class _Run:
@@ -278,6 +296,21 @@ class _Run:
                 " --mode=train --config.prior.enabled=true or --mode=all first"
             )
         conditional.open_phase(self._config, self._columns, self._folder.path)
+
+    def transfer(self, plan: transferring.Plan) -> None:
+        """Proposes without a query, unless that is done."""
+        inputs = {
+            **self._config.transfer.to_dict(),
+            "seed": self._config.seed,
+            "table": plan.table.name,
+            "meta": plan.meta,
+            "targets": list(plan.targets),
+        }
+        phase = Phase(self._folder.path, "transfer", inputs)
+        if phase.result is None:
+            key = jax.random.fold_in(jax.random.key(self._config.seed), 3)
+            rows = transferring.run(self._config, plan, key=key, interrupt=self._interrupt)
+            phase.finish({"transfer": rows})
 
     def _generate_phase(self) -> Phase | None:
         if "generate" not in self._wanted:
@@ -406,6 +439,7 @@ def _report(
         "conditional": asking.found(folder),
         **searched,
         **several,
+        **(phases.result(folder, "transfer") or {"transfer": None}),
     }
     page = folder.inside("report.html")
     found = folder.read_json("results.json")

@@ -43,6 +43,16 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("counts.polish_steps", 0, 1_000_000),
     ("generation.count", 1, 1_000_000),
     ("generation.speed_batch", 1, 10_000_000),
+    ("transfer.steps", 1, 1_000_000),
+    ("transfer.batch_size", 1, 1_000_000),
+    ("transfer.members", 1, 1000),
+    ("transfer.learning_rate", 1e-12, 10),
+    ("transfer.weight_decay", 0, _INF),
+    ("transfer.ranking", 0, _INF),
+    ("transfer.drop", 0, 1),
+    ("transfer.selection", 0, _INF),
+    ("transfer.seeds", 1, 1000),
+    ("transfer.proposals", 1, 100_000),
     ("search.budget", 1, _INF),
     ("search.seeds", 1, 10_000),
     ("search.save_every", 1, _INF),
@@ -68,6 +78,9 @@ def check(config: ConfigDict, space: Space) -> None:
             f"config.train.strategy = {config.train.strategy!r}; accepted are"
             f" {', '.join(STRATEGIES)}"
         )
+    width = config.transfer.width
+    if not 8 <= width <= 65536 or width % 8:
+        raise UsageError(f"config.transfer.width = {width}; accepted are multiples of 8")
     model(config, space)
     for group, registry in (("search", methods), ("objectives", several)):
         names = words(config[group].methods)

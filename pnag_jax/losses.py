@@ -139,6 +139,25 @@ def pairwise_ranking(scores: jax.Array, values: jax.Array, margin: float = 0.1) 
     return jnp.sum(jnp.where(ordered, hinge, 0)) / jnp.maximum(ordered.sum(), 1)
 
 
+def gaussian_nll(mean: jax.Array, log_variance: jax.Array, values: jax.Array) -> jax.Array:
+    """Mean negative log-likelihood of normal distributions, in nats a value.
+
+    Args:
+      mean: predictions.
+      log_variance: of the same shape.
+      values: of the same shape; NaN is no value.
+
+    >>> zero = jnp.zeros(2)
+    >>> round(float(gaussian_nll(zero, zero, jnp.array([1.0, jnp.nan]))), 4)  # log(2 pi) / 2 + 0.5
+    1.4189
+    """
+    known = ~jnp.isnan(values)
+    # Replaced before the square: the gradient of what is masked afterwards is NaN.
+    error = jnp.where(known, values, mean) - mean
+    nats = 0.5 * (jnp.log(2 * jnp.pi) + log_variance + error**2 * jnp.exp(-log_variance))
+    return jnp.sum(jnp.where(known, nats, 0)) / jnp.maximum(known.sum(), 1)
+
+
 def relative_distortion(e: jax.Array, partials: jax.Array) -> jax.Array:
     """V of every scale relative to the variance of ``e``: ``[T]``.
 

@@ -16,26 +16,23 @@ second measurement but damage.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pathlib
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from pnag_jax import spaces
+from pnag_jax.benchmarks import members
 from pnag_jax.benchmarks.base import Table
 from pnag_jax.benchmarks.lookup import RowIndex
-from pnag_jax.errors import DataError, UsageError, UserError
+from pnag_jax.errors import DataError, UserError
 
 _HEADER = ("space", "arch", "arch_fields", "meta")
-
-# Uncompressed bytes that a file may hold; no table comes near.
-_MAX_BYTES = 2**30
 
 
 def read_table(path: str | os.PathLike, *, space: str | None = None) -> Table:
@@ -57,14 +54,14 @@ def read_table(path: str | os.PathLike, *, space: str | None = None) -> Table:
       UsageError: there is no such file, or its space is not one of ours.
     """
     path = pathlib.Path(path)
-    with _opened(path) as archive:
+    with members.opened(path) as archive:
         keys = tuple(archive.files)
         if missing := [key for key in _HEADER if key not in keys]:
             raise DataError(f"{path}: {', '.join(missing)} missing; not a table of format 1")
         metrics = tuple(key for key in keys if key not in _HEADER)
-        owner = _check_space(path, _text(archive, path, "space"), space)
-        genotypes = _read_genotypes(archive, path, owner)
-        meta = _parse_meta(path, _text(archive, path, "meta"))
+        owner = members.check_space(path, members.text(archive, path, "space"), space)
+        genotypes = members.read_genotypes(archive, path, owner)
+        meta = members.parse_meta(path, members.text(archive, path, "meta"))
         if not metrics:
             raise DataError(f"{path}: no <dataset>/<metric> column")
         repeated = _Repeats(genotypes, owner.choices)
@@ -73,7 +70,7 @@ def read_table(path: str | os.PathLike, *, space: str | None = None) -> Table:
         repeated.check(path)
 
     def read_column(metric: str) -> np.ndarray:
-        with _opened(path) as archive:
+        with members.opened(path) as archive:
             return _read_column(archive, path, metric, len(genotypes))
 
     return Table(
@@ -112,7 +109,7 @@ def save_table(
     path = pathlib.Path(path)
     owner = spaces.get(space)
     rows = np.asarray(genotypes)
-    _check_genotypes(path, rows, owner, tuple(map(range, owner.choices)))
+    members.check_genotypes(path, rows, owner, tuple(map(range, owner.choices)))
     numbers = [
         np.asarray(values)[genes] for values, genes in zip(owner.gene_values, rows.T, strict=True)
     ]
@@ -146,112 +143,13 @@ def looks_like_table(path: str | os.PathLike) -> bool:
     """Whether a file has the keys of a table of a known space; nothing else is checked."""
     path = pathlib.Path(path)
     try:
-        with _opened(path) as archive:
+        with members.opened(path) as archive:
             missing = set(_HEADER).difference(archive.files)
             metrics = set(archive.files).difference(_HEADER)
             keys_fit = not missing and all("/" in metric for metric in metrics)
-            return keys_fit and _text(archive, path, "space") in spaces.names()
+            return keys_fit and members.text(archive, path, "space") in spaces.names()
     except UserError:
         return False
-
-
-@contextlib.contextmanager
-def _opened(path: pathlib.Path) -> Iterator[np.lib.npyio.NpzFile]:
-    """The archive, with everything that can be wrong with it as a ``UserError``."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            start = file.read(16)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read: {error.strerror or error}") from error
-    if size == 0:
-        raise DataError(f"{path}: is empty (zero bytes)")
-    if not start.startswith(b"PK"):
-        raise DataError(f"{path}: is not an .npz archive, it begins with {start!r}")
-    try:
-        archive = np.load(path, allow_pickle=False)
-    # Damaged bytes may fail anywhere below.
-    except Exception as error:
-        raise DataError(f"{path}: is truncated or damaged: {error}") from error
-    with archive:
-        held = sum(member.file_size for member in archive.zip.infolist())
-        if held > _MAX_BYTES:
-            raise DataError(f"{path}: holds {held:,} bytes; accepted are {_MAX_BYTES:,}")
-        yield archive
-
-
-def _array(archive: np.lib.npyio.NpzFile, path: pathlib.Path, key: str) -> np.ndarray:
-    try:
-        value = archive[key]
-    # As above: zip, zlib or the array's own header.
-    except Exception as error:
-        raise DataError(f"{path}: {key}: cannot be read: {error}") from error
-    if not isinstance(value, np.ndarray):
-        raise DataError(f"{path}: {key}: is not an array")
-    return value
-
-
-def _text(archive: np.lib.npyio.NpzFile, path: pathlib.Path, key: str) -> str:
-    value = _array(archive, path, key)
-    if value.shape != () or value.dtype.kind != "U":
-        raise DataError(f"{path}: {key}: shape {value.shape} of {value.dtype}; expected one string")
-    return str(value)
-
-
-def _check_space(path: pathlib.Path, found: str, expected: str | None) -> spaces.Space:
-    if expected is not None and found != expected:
-        raise DataError(f"{path}: space: {found!r}; expected {expected!r}")
-    if found not in spaces.names():
-        raise UsageError(
-            f"{path}: space: {found!r} is unknown; accepted are {', '.join(spaces.names())}"
-        )
-    return spaces.get(found)
-
-
-def _read_genotypes(
-    archive: np.lib.npyio.NpzFile, path: pathlib.Path, space: spaces.Space
-) -> np.ndarray:
-    written = _array(archive, path, "arch")
-    _check_genotypes(path, written, space, space.gene_values)
-    fields = tuple(_array(archive, path, "arch_fields").tolist())
-    if fields != space.fields:
-        raise DataError(f"{path}: arch_fields: {fields}; expected {space.fields}")
-    genes = [np.searchsorted(*pair) for pair in zip(space.gene_values, written.T, strict=True)]
-    return np.stack(genes, axis=1)
-
-
-def _check_genotypes(
-    path: pathlib.Path,
-    rows: np.ndarray,
-    space: spaces.Space,
-    accepted: Sequence[Sequence[int]],
-) -> None:
-    """Refuses what is not int ``[M, L]`` of the numbers that are accepted of each gene."""
-    length = space.genotype_length
-    if rows.ndim != 2 or rows.shape[1] != length or rows.dtype.kind not in "iu":
-        raise DataError(
-            f"{path}: arch: shape {rows.shape} of {rows.dtype}; expected [rows, {length}] integers"
-        )
-    if not len(rows):
-        raise DataError(f"{path}: arch: no rows")
-    known = [np.isin(genes, list(numbers)) for genes, numbers in zip(rows.T, accepted, strict=True)]
-    bad = np.argwhere(~np.stack(known, axis=1))
-    if len(bad):
-        row, gene = bad[0]
-        raise DataError(
-            f"{path}: arch: row {row}, {space.fields[gene]} = {rows[row, gene]}; "
-            f"accepted are {', '.join(map(str, accepted[gene]))}"
-        )
-
-
-def _parse_meta(path: pathlib.Path, text: str) -> dict:
-    try:
-        meta = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"{path}: meta: is not JSON: {error}") from error
-    if not isinstance(meta, dict):
-        raise DataError(f"{path}: meta: is not a JSON object")
-    return meta
 
 
 def _read_column(
@@ -259,7 +157,7 @@ def _read_column(
 ) -> np.ndarray:
     if not all(metric.partition("/")):
         raise DataError(f"{path}: {metric}: is neither <dataset>/<metric> nor a key of the format")
-    values = _array(archive, path, metric)
+    values = members.array(archive, path, metric)
     if values.shape != (rows,) or values.dtype != np.float32:
         raise DataError(
             f"{path}: {metric}: shape {values.shape} of {values.dtype}; expected ({rows},) float32"

@@ -20,6 +20,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pnag_jax.ranks import normal_scores as normal_scores
+
 # Distances are expected to be 1 on average over the space.
 LENGTHS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 4.0)
 # Ranks of scores that training reaches by chance are never without noise.
@@ -66,24 +68,6 @@ class Prediction(NamedTuple):
     mean: jax.Array
     variance: jax.Array
     explained: jax.Array
-
-
-@jax.jit
-def normal_scores(values: jax.Array, measured: jax.Array) -> jax.Array:
-    """Standard normal quantiles of the values' ranks, 0 in empty slots: ``[C]``.
-
-    Equal values share their mean rank.
-
-    >>> scores = normal_scores(jnp.array([3.0, 9.0, 0.0]), jnp.array([True, True, False]))
-    >>> [round(float(score), 2) for score in scores]
-    [-0.67, 0.67, 0.0]
-    """
-    count = jnp.maximum(measured.sum(), 1)
-    values = jnp.where(measured, values, -jnp.inf)
-    above = (values[None, :] > values[:, None]).sum(axis=1)
-    equal = (values[None, :] == values[:, None]).sum(axis=1)
-    share = (count - above - 0.5 * equal) / count
-    return jnp.where(measured, jax.scipy.special.ndtri(jnp.clip(share, 1e-6, 1 - 1e-6)), 0.0)
 
 
 def matern(squared: jax.Array, length: jax.Array | float) -> jax.Array:

@@ -60,6 +60,7 @@ def write(
         sections.tiles(results, panels),
         sections.search(results, panels, keep),
         sections.front(results, keep),
+        sections.transfer(results, keep),
         sections.best_architectures(results, keep),
         sections.generation(results, keep),
         sections.conditional(results, keep),
@@ -72,7 +73,8 @@ def write(
 
 def _title(results: Mapping[str, Any]) -> str:
     space = results.get("space")
-    one_space = isinstance(results.get("search"), Mapping) or results.get("front")
-    if one_space or results.get("generation"):
+    if isinstance(results.get("search"), Mapping) or any(
+        results.get(part) for part in ("front", "generation", "transfer")
+    ):
         return f"Architectures of {space}" if space else "Architectures"
     return f"Search methods on {space}" if space else "Search methods"

@@ -18,7 +18,7 @@ from tests.experiments.small_run import ROOT, SMALL
 CASES: dict[str, tuple[str, tuple[str, ...], int, str]] = {
     "empty workdir": ("nb201", ("--workdir=",), 2, "--workdir= is empty"),
     "unknown flag": ("nb201", ("--foo=1",), 2, "Unknown command line flag 'foo'"),
-    "mode": ("nb201", ("--mode=most",), 2, "<all|train|generate|search|report>"),
+    "mode": ("nb201", ("--mode=most",), 2, "<all|train|generate|search|report|transfer>"),
     "strategy": ("nb201", ("--strategy=both",), 2, "<pmap|mesh>"),
     "seed": ("nb201", ("--seed=-1",), 2, "--seed=-1"),
     "count": ("nb201", ("--count=0",), 2, "--count=0"),
@@ -124,6 +124,15 @@ CASES: dict[str, tuple[str, tuple[str, ...], int, str]] = {
     "nothing trained": ("nb201", ("--mode=generate",), 2, "holds no trained generator"),
     "nothing to search": ("macro", ("--mode=search",), 2, "benchmark 'macro': no table at hand"),
     "task without table": ("macro", ("--task=a@b",), 2, "benchmark 'macro': no table at hand"),
+    "transfer from nothing": (
+        *("gnn", ("--mode=transfer", "--config.meta=mnist"), 2),
+        "config.meta = 'mnist': mnist.npz is not a file of",
+    ),
+    "transfer without table": ("macro", ("--mode=transfer",), 2, "benchmark 'macro': no table"),
+    "transfer width": (
+        *("gnn", ("--mode=transfer", "--config.transfer.width=9"), 2),
+        "config.transfer.width = 9; accepted are multiples of 8",
+    ),
     "workdir is a file": ("nb201", ("--mode=report", "--workdir={file}"), 2, "not a folder"),
     "workdir of another program": (
         *("nb201", ("--mode=report", "--workdir={finished}"), 2),

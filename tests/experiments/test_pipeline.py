@@ -19,7 +19,7 @@ from tests.experiments.small_run import BUDGET, COUNT, EPOCHS, SMALL, read_lines
 KEYS = {
     "": {
         *("version", "space", "task", "config", "environment"),
-        *("training", "generation", "prior", "conditional", "search", "best"),
+        *("training", "generation", "prior", "conditional", "search", "best", "transfer"),
     },
     "prior": {
         *("steps", "seconds", "loss", "tokens", "codes", "trained_on", "quality", "hardware"),

@@ -8,6 +8,7 @@ from pnag_jax.reports.sections.headline import header, tiles
 from pnag_jax.reports.sections.provenance import provenance
 from pnag_jax.reports.sections.search import search
 from pnag_jax.reports.sections.training import training
+from pnag_jax.reports.sections.transfer import transfer
 
 __all__ = [
     "best_architectures",
@@ -19,4 +20,5 @@ __all__ = [
     "search",
     "tiles",
     "training",
+    "transfer",
 ]
