@@ -58,7 +58,7 @@ def offsets(
     chance = np.zeros(len(mean))
     chance[asked] = _selection(space, every[asked], measured)
     trusted = chance[index]
-    if weight and trusted.std() > 1e-6:
+    if weight and trusted.std() > 1e-6 and not measured[asked].all():
         # Of a random part of a space the neighbours say nothing, here or there.
         skill = max(0.0, float(np.corrcoef(chance[asked], measured[asked])[0, 1]))
         spread = (in_chunks(lambda x: rated(trained, x).mean, features) + mean[index]).std()
