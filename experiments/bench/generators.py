@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pathlib
@@ -9,7 +10,6 @@ import time
 from typing import Any
 
 import jax
-from ml_collections import ConfigDict
 
 from experiments import phases, settings, stage1
 from experiments.command import say
@@ -75,7 +75,9 @@ def restore(space: Space, workdir: str | os.PathLike[str]) -> tuple[Generator, d
     with Workdir(path, program=program, config=found["config"]) as folder:
         if phases.result(folder, "training") is None:
             raise refusal
-        config = ConfigDict(found["config"])
+        # A run of an earlier version lacks what was added since.
+        config = importlib.import_module(f"configs.{space.name}").get_config()
+        config.update(found["config"])
         settings.check(config, space)
         # As the run itself derives it.
         key_train, *_ = jax.random.split(jax.random.key(config.seed), 3)

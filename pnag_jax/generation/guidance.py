@@ -37,15 +37,24 @@ class Guidance:
     Attributes:
       weights: non-negative ``[M]``, one a training architecture; all alike if None.
       score: of partial and of whole architectures; None for no steering by it.
-      temperature: of resampling after each scale, in standard deviations of
-        the scores; None for no resampling.
+      temperature: of resampling, in standard deviations of the scores; 0 for
+        no resampling.
+      scales: after which it is done, indices from 0; all but the last if None
+        (copies of what is whole would stay copies).
       oversampling: at least 1.
     """
 
     weights: jax.Array | None = None
     score: Score | None = flax.struct.field(pytree_node=False, default=None)
-    temperature: float | None = flax.struct.field(pytree_node=False, default=None)
+    temperature: float = flax.struct.field(pytree_node=False, default=0.0)
+    scales: tuple[int, ...] | None = flax.struct.field(pytree_node=False, default=None)
     oversampling: int = flax.struct.field(pytree_node=False, default=1)
+
+    def steered_scales(self, count: int) -> tuple[int, ...]:
+        """After which of ``count`` scales samples are resampled."""
+        if self.score is None or not self.temperature:
+            return ()
+        return tuple(range(count - 1)) if self.scales is None else self.scales
 
 
 def generate(key: jax.Array, generator: Generator, n: int, guidance: Guidance) -> jax.Array:
@@ -63,9 +72,10 @@ def generate(key: jax.Array, generator: Generator, n: int, guidance: Guidance) -
     seeds = counts.seeds(key_seeds, drawn)
     codes = counts.nothing(generator.counts, drawn)
     before = jnp.zeros(drawn)
+    steered = guidance.steered_scales(len(model.scales))
     for scale, positions in enumerate(_positions(model.scales)):
         codes = counts.extend(seeds, generator.counts, codes, positions, weights=guidance.weights)
-        if guidance.score is not None and guidance.temperature is not None:
+        if guidance.score is not None and scale in steered:
             now = _standardized(guidance.score(partial(generator, codes, scale)))
             # Gains, so that all scales together weigh the score once.
             kept = resampled(keys[scale], (now - before) / guidance.temperature)

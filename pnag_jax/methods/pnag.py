@@ -4,8 +4,9 @@ A round fits a surrogate to all measurements, generates architectures that it
 steers, and asks the best that differ.  The surrogate is a Gaussian process that
 learns which groups of path features count (``path_process.learn``).  What it
 rates comes from three sources: weighted counts of multi-scale codes, as in
-``pnag_counts``, steered by the surrogate at every scale (``generation.guidance``);
-neighbours of the best so far; uniform draws.
+``pnag_counts``, steered by the surrogate half-way (``generation.guidance``: at
+more scales the samples come out no better and less diverse); neighbours of the
+best so far; uniform draws.
 
 Letters as in ``methods.base``, ``m`` candidates of a round.
 """
@@ -41,8 +42,8 @@ class Settings(pnag_counts.Settings):
     """Fields of the config, beside ``generator`` and those of ``pnag_counts``.
 
     Attributes:
-      temperature: of the guidance at every scale, in standard deviations of
-        the surrogate's expectations.
+      temperature: of the guidance half-way from coarse to fine, in standard
+        deviations of the surrogate's expectations.
       uniform: uniform draws that are rated a round.
       parents: the best so far, whose mutations are rated too.
       mutations: of each parent.
@@ -50,7 +51,7 @@ class Settings(pnag_counts.Settings):
 
     batch: int = base.setting(2, 1)
     initial: int = base.setting(6, 1)
-    temperature: float = base.setting(2.0, 0.01)
+    temperature: float = base.setting(1.0, 0.01)
     uniform: int = base.setting(2048, 1)
     parents: int = base.setting(8, 1)
     mutations: int = base.setting(32, 1)
@@ -96,6 +97,7 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
         weights=pnag_counts.weights(key_weights, state, fitted),
         score=expected,
         temperature=settings.temperature,
+        scales=(len(state.generator.model.scales) // 2,),
     )
     generated = guidance.generate(key_draw, state.generator, settings.candidates, guide)
     near = surrogate.candidates(key_near, state, settings.uniform)

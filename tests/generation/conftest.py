@@ -16,7 +16,7 @@ from pnag_jax.generation.generator import Generator
 from pnag_jax.models.stage1 import Stage1
 
 # Architectures and epochs that suffice: about 300 steps of 128.
-TRAINING = {"gnn": (2000, 22), "macro": (1000, 40), "mnasnet": (8000, 6), "nb201": (2000, 22)}
+TRAINING = {"gnn": (2000, 22), "macro": (1000, 25), "mnasnet": (8000, 6), "nb201": (2000, 22)}
 # As its config has them.
 FIELDS = {"mnasnet": {"constrained": 1, "num_codes": 128, "hidden": 256}}
 

@@ -51,7 +51,7 @@ def test_where_nothing_differs_all_are_rated_alike():
 
 
 def test_the_highest_bounds_are_chosen_and_isomorphic_ones_once(macro, hill, quick_config):
-    state = FOREST.init(jax.random.key(0), macro, quick_config("forest", budget=40))
+    state = FOREST.init(jax.random.key(0), macro, quick_config("forest", budget=40, trees=50))
     drawn = macro.sample(jax.random.key(1), 20)
     state = FOREST.tell(state, drawn, hill(drawn))
     # What was told is the candidates: twice, and the best one is not allowed.

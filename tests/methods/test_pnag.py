@@ -6,8 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from pnag_jax import methods, spaces
-from pnag_jax.methods import pnag_counts
+from pnag_jax import methods
 
 PNAG = methods.get("pnag")
 
@@ -34,11 +33,3 @@ def test_what_is_asked_promises_more_than_chance(state, jitted, macro, hill):
     asked, _ = ask(state, 4)
     usual = hill(macro.sample(jax.random.key(3), 500))
     assert hill(asked).mean() > usual.mean() + usual.std()
-
-
-def test_a_search_of_a_part_stays_there(macro, quick_config):
-    part = spaces.restrict(macro, macro.sample(jax.random.key(5), 90))
-    state = PNAG.init(jax.random.key(0), part, quick_config("pnag", budget=40))
-    assert state.generator is pnag_counts.default_generator(macro)
-    asked, _ = PNAG.ask(state, 4)
-    assert bool(part.is_valid(asked).all())
