@@ -22,17 +22,6 @@ if jax.__version_info__[:2] == (0, 10):
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
 
-# Fixtures that take long to make: all tests that want one stay in one process.
-_COSTLY = {"any_trained", "nb201_trained"}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file stays in one process too: its tests share what is costly to compile."""
-    files = {item.path for item in items if _COSTLY & set(getattr(item, "fixturenames", ()))}
-    for item in items:
-        group = "trained" if item.path in files else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
 
 @pytest.fixture(scope="session")
 def benchmark_dir() -> pathlib.Path:
