@@ -20,8 +20,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pnag_jax.ranks import normal_scores as normal_scores
-
 # Distances are expected to be 1 on average over the space.
 LENGTHS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 4.0)
 # Ranks of scores that training reaches by chance are never without noise.

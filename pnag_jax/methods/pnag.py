@@ -51,6 +51,7 @@ class Settings(pnag_counts.Settings):
 
     batch: int = base.setting(2, 1)
     initial: int = base.setting(6, 1)
+    least: float = base.setting(0.0, 0.0)
     temperature: float = base.setting(1.0, 0.01)
     uniform: int = base.setting(2048, 1)
     parents: int = base.setting(8, 1)
@@ -101,7 +102,9 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
     )
     generated = guidance.generate(key_draw, state.generator, settings.candidates, guide)
     near = surrogate.candidates(key_near, state, settings.uniform)
-    choose = functools.partial(path_process.choose, fitted, state.features, n=n)
+    choose = functools.partial(
+        path_process.choose, fitted, state.features, n=n, least=settings.least
+    )
     rated = jnp.concatenate([space.nearest(generated), near])
     genotypes = surrogate.propose(key_uniform, state, rated, choose)
     steered = _steered(expected(generated[:_COMPARED]), expected(near[:_COMPARED]))

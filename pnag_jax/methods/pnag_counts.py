@@ -103,9 +103,27 @@ def weights(key: jax.Array, state: State, fitted: path_process.Fitted) -> jax.Ar
     rows = jax.random.permutation(key, len(features))[: settings.pool]
     prediction = fitted.predict(state.features, features[rows])
     value = gp.expected_improvement(fitted.posterior, prediction)
-    steep = (settings.focus + jnp.argsort(jnp.argsort(-value))) ** -2.0
-    pooled = jnp.zeros(len(features)).at[rows].set(steep / steep.sum())
-    return (1 - settings.floor) * pooled + settings.floor / len(features)
+    return shares(value, rows, len(features), focus=settings.focus, floor=settings.floor)
+
+
+def shares(
+    value: jax.Array, rows: jax.Array, total: int, *, focus: float, floor: float
+) -> jax.Array:
+    """What each of ``total`` training architectures counts, by the values of ``rows``.
+
+    Args:
+      value: ``[r]``, more is better.
+      rows: int32 ``[r]``, which architectures they are of.
+      total: number of architectures.
+      focus: see ``Settings``.
+      floor: see ``Settings``.
+
+    Returns:
+      ``[total]``, 1 in all.
+    """
+    steep = (focus + jnp.argsort(jnp.argsort(-value))) ** -2.0
+    pooled = jnp.zeros(total).at[rows].set(steep / steep.sum())
+    return (1 - floor) * pooled + floor / total
 
 
 def ask(state: State, n: int) -> tuple[jax.Array, State]:

@@ -17,8 +17,8 @@ from jax.typing import ArrayLike
 
 from pnag_jax.errors import UsageError
 from pnag_jax.generation import Generator
-from pnag_jax.methods import gaussian_process as gp
 from pnag_jax.methods import path_process
+from pnag_jax.ranks import normal_scores
 from pnag_jax.spaces import Space
 
 # Architectures that are predicted in one call: bounds memory.
@@ -106,7 +106,7 @@ def scores(space: Space, features: np.ndarray, values: ArrayLike) -> Predicted:
         )
     known = jnp.asarray(features[rows])
     measured = jnp.ones(len(rows), bool)
-    targets = gp.normal_scores(jnp.asarray(values[rows]), measured)
+    targets = normal_scores(jnp.asarray(values[rows]), measured)
     fitted = path_process.fit(space, known, targets, measured)
 
     @jax.jit

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 
 from pnag_jax.methods import archive as archives
 from pnag_jax.methods import archive_only, base, extras, path_features, proposals
-from pnag_jax.methods import gaussian_process as process
+from pnag_jax.ranks import normal_scores
 from pnag_jax.spaces import Space
 
 
@@ -56,7 +56,7 @@ class State(archive_only.State):
     def targets(self) -> jax.Array:
         """Normal scores of the values' ranks, 0 in empty slots: ``[budget]``."""
         values = self.archive.values[: self.settings.budget]
-        return process.normal_scores(values, self.measured())
+        return normal_scores(values, self.measured())
 
 
 def no_features(space: Space, budget: int) -> jax.Array:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from pnag_jax import methods
+from pnag_jax.methods import pnag
 
 PNAG = methods.get("pnag")
 
@@ -33,3 +35,18 @@ def test_what_is_asked_promises_more_than_chance(state, jitted, macro, hill):
     asked, _ = ask(state, 4)
     usual = hill(macro.sample(jax.random.key(3), 500))
     assert hill(asked).mean() > usual.mean() + usual.std()
+
+
+def test_it_tells_what_it_expected_and_how_far_it_was_followed(state, jitted):
+    ask, _ = jitted(PNAG)
+    count = int(state.archive.count)
+    _, asked = ask(state, 2)
+    expected, steered = (np.asarray(column) for column in PNAG.trace(asked))
+    assert np.flatnonzero(~np.isnan(expected)).tolist() == [count, count + 1]
+    # Of the round, not of the query.
+    assert np.isfinite(steered[count]) and steered[count] == steered[count + 1]
+
+
+def test_how_far_generation_follows_is_in_deviations_of_uniform_draws():
+    found = pnag._steered(jnp.array([3.0, 5.0]), jnp.array([0.0, 2.0]))
+    assert float(found) == 3

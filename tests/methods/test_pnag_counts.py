@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -34,6 +35,14 @@ def test_weights_are_shares_and_lean_to_the_better(state, macro, hill):
     assert (np.asarray(found) > least * 1.01).sum() <= state.settings.pool
     heights = np.asarray(hill(generator.genotypes))
     assert np.asarray(found) @ heights > heights.mean() + 0.5
+
+
+def test_shares_are_a_distribution_that_favours_the_highest_values():
+    value, rows = jnp.array([0.0, 3.0, 1.0]), jnp.array([4, 0, 2])
+    found = pnag_counts.shares(value, rows, 5, focus=1.0, floor=0.2)
+    assert float(found.sum()) == pytest.approx(1.0)
+    assert np.argsort(-np.asarray(found))[:3].tolist() == [0, 2, 4]
+    np.testing.assert_allclose(found[jnp.array([1, 3])], 0.04, rtol=1e-5)
 
 
 def test_a_search_of_a_part_is_made_with_the_generator_of_the_whole(macro):

@@ -15,11 +15,11 @@ import jax
 import jax.numpy as jnp
 
 from pnag_jax import spaces
-from pnag_jax.methods import gaussian_process
 from pnag_jax.methods.gaussian_process import Posterior, Prediction, matern
 from pnag_jax.methods.several import base, features
 from pnag_jax.methods.several.features import Features
 from pnag_jax.objectives import dominance
+from pnag_jax.ranks import normal_scores
 
 _JITTER = 1e-4
 _LEAST_SPAN = 1e-6
@@ -95,7 +95,7 @@ def fit(state: State, margin: float) -> Models:
         share of the front's span in scores.
     """
     count, measured = state.settings.objectives, state.measured()
-    scores = jax.vmap(gaussian_process.normal_scores, (1, None), 1)(state.values, measured)
+    scores = jax.vmap(normal_scores, (1, None), 1)(state.values, measured)
     to_scores = lines(state.values, scores, measured)
     posterior = features.fit(state.features, scores, measured)
 

@@ -131,13 +131,6 @@ def promise(
     return jax.lax.map(one, noise).mean(axis=0)
 
 
-def weights(value: jax.Array, rows: jax.Array, total: int, settings: Settings) -> jax.Array:
-    """What each of ``total`` training architectures counts, by the values of ``rows``."""
-    steep = (settings.focus + jnp.argsort(jnp.argsort(-value))) ** -2.0
-    pooled = jnp.zeros(total).at[rows].set(steep / steep.sum())
-    return (1 - settings.floor) * pooled + settings.floor / total
-
-
 def choose(
     state: State, scaled: jax.Array, best: jax.Array, preferences: jax.Array, n: int
 ) -> jax.Array:
@@ -206,7 +199,7 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
         keys["draw"],
         state.generator,
         settings.candidates,
-        weights=weights(value, rows, total, settings),
+        weights=pnag_counts.shares(value, rows, total, focus=settings.focus, floor=settings.floor),
     )
 
     made = candidates(keys["mutate"], state, space.nearest(drawn))

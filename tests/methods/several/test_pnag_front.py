@@ -92,14 +92,6 @@ def test_joint_draws_have_the_moments_of_the_prediction(rated, fitted):
     np.testing.assert_allclose(drawn.std(axis=0), deviation, rtol=0.05, atol=0.02)
 
 
-def test_weights_are_a_distribution_that_favours_what_promises_most():
-    settings = pnag_front.Settings(focus=1.0, floor=0.2)
-    found = pnag_front.weights(jnp.array([0.0, 3.0, 1.0]), jnp.array([4, 0, 2]), 5, settings)
-    assert float(found.sum()) == pytest.approx(1.0)
-    assert np.argsort(-np.asarray(found))[:3].tolist() == [0, 2, 4]
-    np.testing.assert_allclose(found[jnp.array([1, 3])], 0.04, rtol=1e-5)
-
-
 def test_preferences_steer_the_directions_of_the_search():
     drawn = scalarization.directions(jax.random.key(0), 64, jnp.array([0.05, 0.95]), 2)
     assert (drawn[:, 1] > drawn[:, 0]).all()
