@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pnag_jax.benchmarks import QueryLedger, Task
+from pnag_jax.methods import base
 from pnag_jax.methods.results import SearchResult
 
 # Single operations on 0->3; then one 3x3 convolution after a skip, which is
@@ -69,3 +70,28 @@ def test_never_is_none_in_a_summary(make_table):
     assert row["median_queries_to_optimum"] is None and row["std"] == [0.0]
     nothing = SearchResult("m", (0,), (QueryLedger(table, TASK, 2),), 0, 0.0, 0.0, 0.0)
     assert nothing.incumbents == [None] and nothing.summary()["mean"] == [None]
+
+
+def test_methods_that_tell_nothing_have_no_guidance(result):
+    assert result.guidance() is None and result.summary()["guidance"] is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_guidance_is_of_what_was_expected_and_what_came(make_table, sign):
+    genotypes = np.unique(np.random.default_rng(0).integers(0, 3, (40, 8)), axis=0)
+    values = np.arange(float(len(genotypes)))
+    name = "seen" if sign > 0 else "latency"
+    table = make_table("macro", genotypes, **{name: values})
+    task = Task("toy@hand", "toy", name, name)
+    ledger = QueryLedger(table, task, 24)
+    ledger.query(genotypes[:24])
+    told = sign * np.array([entry.value for entry in ledger.entries])
+    assert len(told) == 24
+    expected = np.where(np.arange(24) < 4, np.nan, told)  # four uniform draws first
+    expected[16:] *= -1  # and in the end all wrong
+    steered = np.where(np.arange(24) < 4, np.nan, 2.0)
+    trace = base.Trace(expected[None], steered[None])
+    found = SearchResult("by hand", (0,), (ledger,), 12, 1.0, 0.5, 2.0, trace).guidance()
+    assert found["queries"] == [16, 24] and found["steering"] == [2, 2]
+    assert found["rank_correlation"][0] == pytest.approx(1)
+    assert found["rank_correlation"][1] < 0.9
