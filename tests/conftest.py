@@ -7,20 +7,22 @@ import pathlib
 
 import jax
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
-# The suite compiles much and computes little: plain code, made quickly, halves
-# its time.  Later releases may not know these flags, and would end on them.
-if jax.__version_info__[:2] == (0, 10):
-    quick = (
-        "--xla_backend_optimization_level=0"
-        " --xla_cpu_use_fusion_emitters=false"
-        " --xla_cpu_parallel_codegen_split_count=1"
-    )
-    # What the caller asks for comes last and counts.
-    os.environ["XLA_FLAGS"] = f"{quick} {os.environ.get('XLA_FLAGS', '')}"
+from tests import compilation
 
+compilation.hasten()
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What takes long to compile is compiled by one of the processes for all."""
+    own = tmp_path_factory.getbasetemp()
+    root = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    jax.config.update("jax_compilation_cache_dir", str(root / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +32,19 @@ def benchmark_dir() -> pathlib.Path:
     if not folder:
         pytest.skip("PNAG_BENCHMARK_DIR is not set: no folder of benchmark tables")
     return pathlib.Path(folder)
+
+
+# Folders of which the files share what takes long to train or to compile.
+TOGETHER = ("tests/generation/", "tests/experiments/")
+
+
+class Together(LoadFileScheduling):
+    """A file stays in one process, and so do the files of some folders."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        shared = (folder for folder in TOGETHER if nodeid.startswith(folder))
+        return next(shared, super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return Together(config, log)

@@ -84,13 +84,13 @@ class _Groups(NamedTuple):
 def _groups(space: Space, canonical: jax.Array) -> _Groups:
     graph = space.to_graph(canonical)
     adjacent = jnp.einsum("mif,mij,mjg->mfg", graph.ops, graph.adjacency, graph.ops)
-    pairs = zip(_costs(space, canonical), _usual_costs(space), strict=True)
+    costs = jax.vmap(_score)(jnp.stack(_costs(space, canonical)), jnp.stack(_usual_costs(space)))
     return _Groups(
         genes=jax.nn.one_hot(canonical, max(space.choices)).reshape(len(canonical), -1),
         operations=graph.ops.sum(axis=-2),
         paths=jax.lax.map(functools.partial(path_counts, space.op_names), graph, batch_size=_CHUNK),
         adjacent=adjacent.reshape(len(canonical), -1),
-        costs=jnp.stack([_score(cost, usual) for cost, usual in pairs], axis=-1),
+        costs=costs.T,
     )
 
 
@@ -98,7 +98,7 @@ def _costs(space: Space, canonical: jax.Array) -> tuple[jax.Array, jax.Array]:
     return space.params(canonical), space.flops(canonical)
 
 
-def _score(values: jax.Array, among: np.ndarray) -> jax.Array:
+def _score(values: jax.Array, among: jax.Array) -> jax.Array:
     """Normal quantiles of the values' ranks among sorted others, ties at half."""
     sides = [jnp.searchsorted(among, values, side=side) for side in ("left", "right")]
     share = (sides[0] + sides[1]) / (2 * len(among))
@@ -133,6 +133,7 @@ def _scales(space: Space) -> tuple[float, ...]:
     return tuple(max(mean, 1e-6) ** -0.5 for mean in means)
 
 
+@functools.partial(jax.jit, static_argnums=0)  # a search traces it more than once
 def embed(space: Space, canonical: jax.Array) -> jax.Array:
     """Features of canonical genotypes: int ``[m, L]`` to float32 ``[m, E]``."""
     pairs = zip(_groups(space, canonical), _scales(space), strict=True)

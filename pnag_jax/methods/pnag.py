@@ -107,8 +107,9 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
     )
     rated = jnp.concatenate([space.nearest(generated), near])
     genotypes = surrogate.propose(key_uniform, state, rated, choose)
-    steered = _steered(expected(generated[:_COMPARED]), expected(near[:_COMPARED]))
-    trace = _traced(state, expected(genotypes), steered)
+    compared = jnp.concatenate([genotypes, generated[:_COMPARED], near[:_COMPARED]])
+    asked, made, drawn = jnp.split(expected(compared), (n, n + len(generated[:_COMPARED])))
+    trace = _traced(state, asked, _steered(made, drawn))
     return genotypes, dataclasses.replace(state, key=key, relevant=relevant, trace=trace)
 
 

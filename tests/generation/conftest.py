@@ -14,11 +14,12 @@ from pnag_jax.generation import folding
 from pnag_jax.generation import prior as priors
 from pnag_jax.generation.generator import Generator
 from pnag_jax.models.stage1 import Stage1
+from tests import compilation
 
 # Architectures and epochs that suffice: about 300 steps of 128.
-TRAINING = {"gnn": (2000, 22), "macro": (1000, 25), "mnasnet": (8000, 6), "nb201": (2000, 22)}
+TRAINING = {"gnn": (2000, 22), "macro": (1000, 25), "mnasnet": (6000, 7), "nb201": (2000, 22)}
 # As its config has them.
-FIELDS = {"mnasnet": {"constrained": 1, "num_codes": 128, "hidden": 256}}
+FIELDS = {"mnasnet": {"constrained": 1, "num_codes": 64, "hidden": 256}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Trained:
 
 
 @functools.cache
+@compilation.optimized()
 def trained(name: str) -> Trained:
     space = spaces.get(name)
     count, epochs = TRAINING[name]
@@ -91,17 +93,18 @@ def prior(nb201_trained) -> priors.Prior:
     generator = nb201_trained.generator
     count = count_convolutions(generator.genotypes)
     hardware = np.stack([np.full(len(count), np.nan), count], axis=1)
-    return priors.train(
-        jax.random.key(0),
-        generator,
-        quality=count,
-        hardware=hardware,
-        num_epochs=30,
-        learning_rate=1e-2,
-        width=32,
-        num_layers=1,
-        num_heads=2,
-    )
+    with compilation.optimized():
+        return priors.train(
+            jax.random.key(0),
+            generator,
+            quality=count,
+            hardware=hardware,
+            num_epochs=30,
+            learning_rate=1e-2,
+            width=32,
+            num_layers=1,
+            num_heads=2,
+        )
 
 
 def count_convolutions(genotypes) -> np.ndarray:
