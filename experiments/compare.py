@@ -21,7 +21,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 import configs
-from experiments import command, comparison, searching
+from experiments import command, comparison, knowledge, searching
 from experiments.comparison_plan import Plan
 from experiments.comparison_text import as_text
 from pnag_jax import benchmarks
@@ -47,6 +47,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     number("seed", 0, "Of the whole run.", lower_bound=0, upper_bound=2**31 - 1)
     text("search_metric", None, "Replaces what the methods see on every task.")
     text("report_metric", None, "Replaces what is reported on every task.")
+    text("meta", None, "What a search may begin with; sets config.meta.")
     text("workdir", None, "Folder of the run; the same one resumes.", required=True)
     flags.DEFINE_bool(
         "strict_resume", False, "Refuse a damaged newest checkpoint.", flag_values=values
@@ -82,24 +83,40 @@ def make_plan(values: flags.FlagValues) -> Plan:
     # Two names may mean one task.
     _distinct("tasks", [task.name for task in tasks], [])
     names = searching.default_methods() if values.methods is None else values.methods
+    chosen = tuple(_distinct("methods", names, []))
+    config = _config(values.config, table, values.meta)
+    known = {
+        task.name: knowledge.plan(config, chosen, table, task, values.benchmark_dir)
+        for task in tasks
+        if config is not None
+    }
     return Plan(
         table=table,
         tasks=tasks,
-        methods=tuple(_distinct("methods", names, [])),
+        methods=chosen,
         budget=values.budget,
         seeds=values.seeds,
         seed=values.seed,
-        config=_config(values.config, table),
+        config=config,
+        known={name: found for name, found in known.items() if found is not None},
     )
 
 
-def _config(given: ConfigDict | None, table: Table) -> ConfigDict | None:
-    """The generator's config: that of the flag, or the space's own where there is one."""
+def _config(given: ConfigDict | None, table: Table, meta: str | None) -> ConfigDict | None:
+    """The config of the flag, or the space's own where there is one."""
     if given is not None:
-        return given.copy_and_resolve_references()
-    if not (pathlib.Path(configs.__path__[0]) / f"{table.space_name}.py").is_file():
+        found = given.copy_and_resolve_references()
+    elif (pathlib.Path(configs.__path__[0]) / f"{table.space_name}.py").is_file():
+        found = importlib.import_module(f"configs.{table.space_name}").get_config()
+    elif meta is None:
         return None
-    return importlib.import_module(f"configs.{table.space_name}").get_config()
+    else:
+        raise UsageError(
+            f"--meta={meta}: space {table.space_name} has no config of its own: --config=FILE"
+        )
+    if meta is not None:
+        found.meta = meta
+    return found
 
 
 def _distinct(flag: str, given: Sequence[str] | None, default: Sequence[str]) -> list[str]:

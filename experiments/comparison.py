@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 
-from experiments import command, phases, searching, stage1
+from experiments import command, knowledge, phases, searching, stage1
 from experiments.command import say
 from experiments.comparison_plan import GENERATOR, Plan
 from experiments.comparison_text import outcome, pretraining_line
@@ -63,7 +63,7 @@ def run(
     plan.check()
     environment = command.environment()
     # Which tasks and methods is free: each search is kept on its own.
-    free = ("tasks", "methods", GENERATOR)
+    free = ("tasks", "methods", "meta", GENERATOR)
     with Workdir(workdir, program=PROGRAM, config=plan.fields(), may_change=free) as folder:
         return _Run(plan, folder, strict_resume, interrupt or Interrupt()).do(
             environment, list(arguments or ())
@@ -120,6 +120,7 @@ class _Run:
             key=self._key_search,
             folder=self._folder.inside(f"checkpoints/{slug}"),
             generator=self._generator if name in searching.GENERATIVE else None,
+            start=self._start(task, name),
             save_every=_SAVE_EVERY,
             interrupt=self._interrupt,
             progress=self._progress,
@@ -132,6 +133,12 @@ class _Run:
         say(f"{task.name} {name}: {outcome(kept['row'])}")
         self._interrupt.check(f"{task.name} {name} is finished in {self._folder.path}")
         return kept
+
+    def _start(self, task: Task, name: str) -> searching.Start | None:
+        known, config = self._plan.starting(task, name), self._plan.config
+        if known is None or config is None:
+            return None
+        return knowledge.start(config, known, self._folder.path, self._interrupt)
 
     @functools.cached_property
     def _generator(self) -> Generator:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from experiments import searching, settings
+from experiments import searching, settings, transferring
 from pnag_jax import benchmarks, methods
 from pnag_jax.benchmarks import Table, Task
 from pnag_jax.errors import UsageError
@@ -29,6 +30,7 @@ class Plan:
       seed: decides everything random together with a seed's number.
       config: of the generator, from ``configs/<space>.py``; None where the
         space has none, and no method then needs one.
+      known: what is learned from other tasks, by task, where that is asked for.
     """
 
     table: Table
@@ -38,6 +40,7 @@ class Plan:
     seeds: int
     seed: int = 0
     config: ConfigDict | None = None
+    known: Mapping[str, transferring.Plan] = dataclasses.field(default_factory=dict)
 
     def check(self) -> None:
         """Refuses what cannot be run, before anything is written.
@@ -69,6 +72,10 @@ class Plan:
         """The methods that search with a generator."""
         return tuple(name for name in self.methods if name in searching.GENERATIVE)
 
+    def starting(self, task: Task, method: str) -> transferring.Plan | None:
+        """What that search begins with, if other tasks are to tell it."""
+        return self.known.get(task.name) if method in searching.STARTING else None
+
     def fields(self) -> dict[str, Any]:
         """The config of the run, as ``config.json`` and ``results.json`` have it."""
         return {
@@ -78,6 +85,7 @@ class Plan:
             "budget": self.budget,
             "seeds": self.seeds,
             "seed": self.seed,
+            "meta": next((plan.meta for plan in self.known.values()), None),
             GENERATOR: self._generator_fields() if self.generative else None,
         }
 
@@ -96,6 +104,7 @@ class Plan:
             "search_metric": task.search_metric,
             "report_metric": task.report_metric,
             "method": method,
+            **({} if (known := self.starting(task, method)) is None else {"meta": known.meta}),
             **{name: fields[name] for name in ("budget", "seeds", "seed")},
             GENERATOR: fields[GENERATOR] if method in self.generative else None,
         }

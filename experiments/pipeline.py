@@ -16,12 +16,14 @@ from experiments import (
     asking,
     command,
     conditional,
-    conditional_text,
     conditioning,
     fronts,
     generating,
+    knowledge,
+    outcome,
     phases,
     request,
+    run_flags,
     searching,
     settings,
     stage1,
@@ -30,19 +32,15 @@ from experiments import (
 from experiments.command import say
 from experiments.conditioning import Columns
 from experiments.phases import Phase
-from pnag_jax import benchmarks, reports, spaces
+from pnag_jax import benchmarks, spaces
 from pnag_jax.benchmarks import MissingTableError, Table, Task
 from pnag_jax.benchmarks.objectives import Goal
 from pnag_jax.errors import UsageError
 from pnag_jax.generation import Generator
-from pnag_jax.training import files, interrupts, metrics, parallel
+from pnag_jax.training import interrupts
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
 from pnag_jax.training.workdir import Workdir
-
-# What --mode=all does, and what is done alone.
-_PARTS = ("train", "generate", "search", "report")
-MODES = ("all", *_PARTS, "transfer")
 
 # Groups that the phase which reads them fixes, when it begins.
 _MAY_CHANGE = ("search", "generation", "objectives", "prior", "ask", "meta", "transfer")
@@ -53,52 +51,16 @@ flags.disclaim_key_flags()
 
 def main(space_name: str) -> NoReturn:
     """The program ``experiments.<space_name>``."""
-    _define_flags()
+    run_flags.define()
     default = pathlib.Path(configs.__path__[0]) / f"{space_name}.py"
     command.run(functools.partial(_main, space_name), config=str(default))
-
-
-def _define_flags() -> None:
-    """All flags but --config."""
-    flags.DEFINE_string("workdir", None, "Folder of the run; the same one resumes.", required=True)
-    flags.DEFINE_enum("mode", "all", MODES, "Which part of the run.")
-    flags.DEFINE_string("benchmark_dir", None, "Folder of tables; or PNAG_BENCHMARK_DIR.")
-    flags.DEFINE_string("task", None, "<dataset>@<protocol>; sets config.search.task.")
-    flags.DEFINE_string("search_metric", None, "Sets config.search.search_metric.")
-    flags.DEFINE_string("report_metric", None, "Sets config.search.report_metric.")
-    flags.DEFINE_string("objectives", None, "Several, with commas; sets config.objectives.names.")
-    flags.DEFINE_string("constraints", None, "METRIC<=NUMBER,...; config.objectives.constraints.")
-    flags.DEFINE_string("preference", None, "Weights; sets config.objectives.preference.")
-    flags.DEFINE_integer("seed", None, "Sets config.seed.", lower_bound=0, upper_bound=2**31 - 1)
-    flags.DEFINE_integer("count", None, "Sets config.generation.count.", lower_bound=1)
-    flags.DEFINE_enum("strategy", None, parallel.STRATEGIES, "Sets config.train.strategy.")
-    flags.DEFINE_bool("strict_resume", False, "Refuse a damaged newest checkpoint.")
-
-
-def _config() -> ConfigDict:
-    """The config with the flags that are short for one of its fields."""
-    config = flags.FLAGS.config.copy_and_resolve_references()
-    for name, field in (
-        ("task", "search.task"),
-        ("search_metric", "search.search_metric"),
-        ("report_metric", "search.report_metric"),
-        ("objectives", "objectives.names"),
-        ("constraints", "objectives.constraints"),
-        ("preference", "objectives.preference"),
-        ("seed", "seed"),
-        ("count", "generation.count"),
-        ("strategy", "train.strategy"),
-    ):
-        if flags.FLAGS[name].value is not None:
-            config.update_from_flattened_dict({field: flags.FLAGS[name].value})
-    return config
 
 
 def _main(space_name: str) -> None:
     with interrupts.watch() as interrupt:
         run(
             space_name,
-            _config(),
+            run_flags.config(),
             flags.FLAGS.workdir,
             mode=flags.FLAGS.mode,
             benchmark_dir=flags.FLAGS.benchmark_dir,
@@ -123,7 +85,7 @@ def run(
       space_name: which space.
       config: from ``configs/<space>.py``.
       workdir: the folder of the run; the same one resumes.
-      mode: one of ``MODES``.  "generate" and "search" need a trained generator;
+      mode: one of ``run_flags.MODES``.  "generate" and "search" need a trained generator;
         each ends with a report of what there is.
       benchmark_dir: folder of tables.
       strict_resume: refuse a damaged newest checkpoint.
@@ -140,25 +102,31 @@ def run(
     space = spaces.get(space_name)
     settings.check(config, space)
     environment = command.environment()
-    wanted = _PARTS if mode == "all" else (mode,)
+    wanted = run_flags.PARTS if mode == "all" else (mode,)
     # Before the training: a task that does not exist should not cost an hour.
     table, task = _task(space_name, config, benchmark_dir, wanted)
     columns = _columns(config, benchmark_dir, wanted)
     transfer = _plan(space_name, config, benchmark_dir) if wanted == ("transfer",) else None
+    known = (
+        knowledge.plan(config, settings.method_names(config), table, task, benchmark_dir)
+        if table is not None and isinstance(task, Task)
+        else None
+    )
     with Workdir(
         workdir,
         program=f"experiments.{space_name}",
         config=config.to_dict(),
         may_change=_MAY_CHANGE,
     ) as folder:
-        steps = _Run(
-            config, folder, wanted, table, task, columns, strict_resume, interrupt or Interrupt()
-        )
+        interrupt = interrupt or Interrupt()
         if transfer is None:
+            steps = _Run(
+                config, folder, wanted, table, task, columns, known, strict_resume, interrupt
+            )
             steps.do()
         else:
-            steps.transfer(transfer)
-        return _report(folder, space_name, config, environment)
+            transferring.propose(config, transfer, folder.path, interrupt)
+        return outcome.report(folder, space_name, config, environment)
 
 
 def _task(
@@ -226,6 +194,7 @@ class _Run:
         table: Table | None,
         task: Task | Goal | None,
         columns: Columns | None,
+        known: transferring.Plan | None,
         strict_resume: bool,
         interrupt: Interrupt,
     ):
@@ -235,6 +204,7 @@ class _Run:
         self._table = table
         self._task = task
         self._columns = columns
+        self._known = known
         self._strict = strict_resume
         self._interrupt = interrupt
         self._progress = Progress()
@@ -297,21 +267,6 @@ class _Run:
             )
         conditional.open_phase(self._config, self._columns, self._folder.path)
 
-    def transfer(self, plan: transferring.Plan) -> None:
-        """Proposes without a query, unless that is done."""
-        inputs = {
-            **self._config.transfer.to_dict(),
-            "seed": self._config.seed,
-            "table": plan.table.name,
-            "meta": plan.meta,
-            "targets": list(plan.targets),
-        }
-        phase = Phase(self._folder.path, "transfer", inputs)
-        if phase.result is None:
-            key = jax.random.fold_in(jax.random.key(self._config.seed), 3)
-            rows = transferring.run(self._config, plan, key=key, interrupt=self._interrupt)
-            phase.finish({"transfer": rows})
-
     def _generate_phase(self) -> Phase | None:
         if "generate" not in self._wanted:
             return None
@@ -330,6 +285,8 @@ class _Run:
             "search_metric": self._task.search_metric,
             "report_metric": self._task.report_metric,
         }
+        if self._known is not None:
+            inputs["meta"] = self._known.meta
         return Phase(self._folder.path, "search", inputs)
 
     @functools.cached_property
@@ -369,6 +326,9 @@ class _Run:
         generative = set(module.GENERATIVE) & set(settings.words(self._config[group].methods))
         say(f"search: {task.name} of {table.source}")
         run: Callable[..., dict[str, Any]] = module.run
+        if self._known is not None:
+            start = knowledge.start(self._config, self._known, self._folder.path, self._interrupt)
+            run = functools.partial(run, start=start)
         return run(
             self._config,
             table,
@@ -388,67 +348,5 @@ class _Run:
             if name == "conditional"
             else phases.result(self._folder, name)
         )
-        say(f"{name}: {_summary(name, found or {})}")
+        say(f"{name}: {outcome.summary(name, found or {})}")
         self._interrupt.check(f"{name} is finished in {self._folder.path}")
-
-
-def _summary(name: str, found: dict[str, Any]) -> str:
-    """A finished phase in one line."""
-    if name == "training":
-        return (
-            f"{found['steps']} steps in {found['seconds']:.0f} s, loss {found['loss']:.4g};"
-            f" {found['reconstruction']:.2%} of {found['held_out']} held-out architectures come"
-            f" back exactly; {found['codebook_use']:.0%} of the codes in use"
-        )
-    if name == "generation":
-        return (
-            f"{found['held_out_reconstruction']:.2%} of the held-out architectures come back;"
-            f" {found['count']} architectures, {found['raw_validity']:.2%} valid before repair and"
-            f" {found['validity']:.2%} after, {found['seconds_one'] * 1e3:.3f} ms for one,"
-            f" {found['architectures_per_second']:,.0f} a second"
-        )
-    if name == "front":
-        return fronts.outcome(found)
-    if name in ("prior", "conditional"):
-        return conditional_text.summary(name, found)
-    row = found["search"]
-    uniform = "" if row["uniform_mean"] is None else f", {row['uniform_mean'][-1]:.4g} by chance"
-    return (
-        f"{row['method']} finds {row['report_metric']} {row['mean'][-1]:.4g} on {row['task']} after"
-        f" {row['budget']} queries (mean of {row['seeds']} seeds{uniform};"
-        f" optimum {row['optimum']:.4g})"
-    )
-
-
-def _report(
-    folder: Workdir, space_name: str, config: ConfigDict, environment: dict[str, Any]
-) -> dict[str, Any]:
-    """Writes ``report.html`` and ``results.json`` unless they are there already."""
-    searched = phases.result(folder, "search") or {"search": None, "best": []}
-    several = phases.result(folder, "front") or {}
-    task = (searched["search"] or {}).get("task") or several.get("front", {}).get("goal")
-    results = {
-        "version": 1,
-        "space": space_name,
-        "task": task,
-        "config": files.plain(config.to_dict()),
-        "environment": environment,
-        "training": phases.result(folder, "training"),
-        "generation": phases.result(folder, "generation"),
-        "prior": phases.result(folder, "prior"),
-        "conditional": asking.found(folder),
-        **searched,
-        **several,
-        **(phases.result(folder, "transfer") or {"transfer": None}),
-    }
-    page = folder.inside("report.html")
-    found = folder.read_json("results.json")
-    if found is not None and page.exists() and results == found | {"environment": environment}:
-        say(f"nothing left to do: {page}")
-        return found
-    with files.writing(page):
-        reports.write(folder.path, results, metrics.read(folder.inside(metrics.METRICS)))
-    # Last: where it is, the page is its page.
-    folder.write_json("results.json", results)
-    say(f"report: {page}")
-    return results

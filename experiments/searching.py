@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -24,6 +24,8 @@ from pnag_jax.training.progress import Progress
 
 # Methods that search with a trained generator, in their config's field of that name.
 GENERATIVE = ("pnag", "pnag_counts")
+# Methods that begin with what other tasks tell, in their config's field ``start``.
+STARTING = ("pnag",)
 
 _BEST = 10
 
@@ -37,9 +39,25 @@ def default_methods() -> list[str]:
     return list(installed)
 
 
-def method_config(name: str, generator: Generator | None) -> dict[str, Any]:
+class Start(NamedTuple):
+    """What other tasks tell a search.
+
+    Attributes:
+      genotypes: to begin with, best first: int ``[s, L]``.
+      labels: how many labels of other tasks that rests on.
+    """
+
+    genotypes: np.ndarray
+    labels: int
+
+
+def method_config(
+    name: str, generator: Generator | None, start: Start | None = None
+) -> dict[str, Any]:
     """What a method's config needs beside its defaults."""
-    return {"generator": generator} if name in GENERATIVE else {}
+    generative = {"generator": generator} if name in GENERATIVE else {}
+    starting = {} if start is None or name not in STARTING else {"start": start.genotypes}
+    return generative | starting
 
 
 def run_method(
@@ -52,6 +70,7 @@ def run_method(
     key: jax.Array,
     folder: str | os.PathLike[str],
     generator: Generator | None = None,
+    start: Start | None = None,
     label: str | None = None,
     **how: Any,
 ) -> SearchResult:
@@ -66,6 +85,7 @@ def run_method(
       key: of the whole search.
       folder: of the checkpoints, of this search alone.
       generator: for the methods of ``GENERATIVE``.
+      start: for the methods of ``STARTING``.
       label: the phase's name in the progress, the method's by default.
       **how: as for ``run_resumable``.
 
@@ -81,7 +101,8 @@ def run_method(
         seeds=seeds,
         key=key,
         folder=folder,
-        config=method_config(name, generator),
+        config=method_config(name, generator, start),
+        foreign_labels=start.labels if start is not None and name in STARTING else 0,
         label=label or name,
         **how,
     )
@@ -99,6 +120,7 @@ def run_resumable(
     config: Mapping[str, Any],
     label: str,
     ledger: type[QueryLedger] = QueryLedger,
+    foreign_labels: int = 0,
     save_every: int = 16,
     interrupt: Interrupt | None = None,
     progress: Progress | None = None,
@@ -117,6 +139,7 @@ def run_resumable(
       config: of the method.
       label: the phase's name in the progress.
       ledger: what answers.
+      foreign_labels: see ``search.run``.
       save_every: proposals a seed between two saves.
       interrupt: flag of a signal.
       progress: where progress is shown.
@@ -160,6 +183,7 @@ def run_resumable(
             config=config,
             hooks=hooks,
             ledger=ledger,
+            foreign_labels=foreign_labels,
         )
 
 
@@ -171,6 +195,7 @@ def run(
     key: jax.Array,
     workdir_path: str | os.PathLike[str],
     generator: Generator | None,
+    start: Start | None = None,
     interrupt: Interrupt | None = None,
     progress: Progress | None = None,
     strict_resume: bool = False,
@@ -196,6 +221,7 @@ def run(
             key=key,
             folder=folder / "checkpoints" / f"search-{name}",
             generator=generator,
+            start=start,
             save_every=config.search.save_every,
             interrupt=interrupt,
             progress=progress,

@@ -14,6 +14,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from experiments.command import say
+from experiments.phases import Phase
 from pnag_jax import benchmarks
 from pnag_jax.benchmarks import Table
 from pnag_jax.benchmarks.loading import ENVIRONMENT
@@ -47,7 +48,12 @@ class Plan(NamedTuple):
     meta: str
 
 
-def plan(config: ConfigDict, table: Table, benchmark_dir: str | os.PathLike[str] | None) -> Plan:
+def plan(
+    config: ConfigDict,
+    table: Table,
+    benchmark_dir: str | os.PathLike[str] | None,
+    dataset: str | None = None,
+) -> Plan:
     """Finds the labels and the targets; nothing is trained yet.
 
     Args:
@@ -55,6 +61,7 @@ def plan(config: ConfigDict, table: Table, benchmark_dir: str | os.PathLike[str]
         the table, or ``others``: every data set but the target.
       table: of the targets.
       benchmark_dir: where files of triples are looked for.
+      dataset: the only target; that of ``config.search.task`` by default.
 
     Raises:
       UsageError: no such source, or no task is left to propose for.
@@ -74,7 +81,7 @@ def plan(config: ConfigDict, table: Table, benchmark_dir: str | os.PathLike[str]
     else:
         targets = columns
         sources = dict.fromkeys(columns, _triples(meta, table, columns, benchmark_dir))
-    chosen = (config.search.task or "").partition("@")[0]
+    chosen = dataset or (config.search.task or "").partition("@")[0]
     if chosen:
         targets = {name: column for name, column in targets.items() if name == chosen}
     if not targets:
@@ -110,6 +117,26 @@ def _triples(
             " --benchmark_dir"
         )
     return read_triples(path, space=table.space_name)
+
+
+def propose(
+    config: ConfigDict,
+    plan: Plan,
+    workdir_path: str | os.PathLike[str],
+    interrupt: Interrupt | None = None,
+) -> None:
+    """The phase of a run that proposes without a query, unless it is done."""
+    inputs = {
+        **config.transfer.to_dict(),
+        "seed": config.seed,
+        "table": plan.table.name,
+        "meta": plan.meta,
+        "targets": list(plan.targets),
+    }
+    phase = Phase(workdir_path, "transfer", inputs)
+    if phase.result is None:
+        key = jax.random.fold_in(jax.random.key(config.seed), 3)
+        phase.finish({"transfer": run(config, plan, key=key, interrupt=interrupt)})
 
 
 def run(

@@ -1,4 +1,4 @@
-"""The quantizer against plain loops, and against numbers worked out by hand."""
+"""The quantizer in its three forms, by hand and by properties."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pnag_jax import quantization as q
+from tests.plain_resizing import expanded_by_loop, pooled_by_loop
 
 FORMS = {
     "residual": {},
@@ -22,36 +23,6 @@ SCALES = (3, 4, 5)
 BATCHES = ((), (2,), (2, 3))
 
 nearest_code = jax.jit(q.nearest_code)
-# Every new shape is compiled, hence few examples.
-some_sizes = hypothesis.settings(max_examples=15, deadline=None)
-
-
-def pooled_by_loop(x: np.ndarray, n: int) -> np.ndarray:
-    """Adaptive average pooling of ``[N, N, C]``, cell by cell."""
-    size = x.shape[0]
-    out = np.zeros((n, n, x.shape[-1]))
-    for i in range(n):
-        for j in range(n):
-            rows = slice(int(np.floor(i * size / n)), int(np.ceil((i + 1) * size / n)))
-            columns = slice(int(np.floor(j * size / n)), int(np.ceil((j + 1) * size / n)))
-            out[i, j] = x[rows, columns].mean((0, 1))
-    return out
-
-
-def expanded_by_loop(x: np.ndarray, size: int) -> np.ndarray:
-    """Bilinear interpolation of ``[n, n, C]``, pixel by pixel."""
-    n = x.shape[0]
-    out = np.zeros((size, size, x.shape[-1]))
-    for i in range(size):
-        for j in range(size):
-            y, z = (min(max((k + 0.5) * n / size - 0.5, 0), n - 1) for k in (i, j))
-            top, left = int(y), int(z)
-            bottom, right = min(top + 1, n - 1), min(left + 1, n - 1)
-            dy, dz = y - top, z - left
-            out[i, j] = ((1 - dy) * ((1 - dz) * x[top, left] + dz * x[top, right])) + dy * (
-                (1 - dz) * x[bottom, left] + dz * x[bottom, right]
-            )
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -76,68 +47,6 @@ def compiled(form: str):
         return q.dequantize(codes, codebook, SCALES, 5, phi=phi, **flags)
 
     return jax.jit(quantize), jax.jit(dequantize)
-
-
-# -- regions -------------------------------------------------------------------
-
-
-@some_sizes
-@hypothesis.given(size=st.integers(1, 13), n=st.integers(1, 13), seed=st.integers(0, 99))
-def test_region_average_is_adaptive_average_pooling(size, n, seed):
-    x = np.random.default_rng(seed).normal(size=(size, size, 2)).astype(np.float32)
-    pooled = q.region_average(jnp.asarray(x), n)
-    np.testing.assert_allclose(pooled, pooled_by_loop(x, n), rtol=1e-5, atol=1e-6)
-
-
-@some_sizes
-@hypothesis.given(n=st.integers(1, 13), size=st.integers(1, 13), seed=st.integers(0, 99))
-def test_expand_is_bilinear_at_half_pixel_centres(n, size, seed):
-    x = np.random.default_rng(seed).normal(size=(n, n, 2)).astype(np.float32)
-    expanded = q.expand(jnp.asarray(x), size)
-    np.testing.assert_allclose(expanded, expanded_by_loop(x, size), rtol=1e-5, atol=1e-6)
-
-
-def test_regions_that_overlap_share_their_cells():
-    # Five cells on three: 0-1, 1-3 and 3-4.
-    matrix = q.pooling_matrix(5, 3)
-    np.testing.assert_allclose(matrix[0], [1 / 2, 1 / 2, 0, 0, 0])
-    np.testing.assert_allclose(matrix[1], [0, 1 / 3, 1 / 3, 1 / 3, 0])
-    np.testing.assert_allclose(matrix[2], [0, 0, 0, 1 / 2, 1 / 2])
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 5, 6])
-def test_averaging_and_expanding_keep_a_constant_map(n):
-    constant = jnp.full((5, 5, 1), 0.7)
-    np.testing.assert_allclose(q.region_average(constant, n), 0.7, rtol=1e-6)
-    np.testing.assert_allclose(q.expand(q.region_average(constant, n), 5), 0.7, rtol=1e-6)
-
-
-def test_a_map_of_its_own_size_is_returned_bit_for_bit():
-    x = jax.random.normal(jax.random.key(0), (5, 5, 3))
-    assert (q.region_average(x, 5) == x).all() and (q.expand(x, 5) == x).all()
-
-
-@pytest.mark.parametrize("resize", [q.region_average, q.expand])
-@pytest.mark.parametrize("batch", BATCHES)
-def test_resizing_takes_leading_axes_and_vmaps(material, resize, batch):
-    resize = jax.jit(resize, static_argnums=1)
-    x = material[0].reshape(-1, 5, 5, 4)[: int(np.prod(batch))].reshape(*batch, 5, 5, 4)
-    whole = resize(x, 3)
-    assert whole.shape == (*batch, 3, 3, 4)
-    for index in np.ndindex(*batch):
-        np.testing.assert_allclose(whole[index], resize(x[index], 3), atol=1e-6)
-    if batch:
-        np.testing.assert_allclose(jax.vmap(lambda y: resize(y, 3))(x), whole, atol=1e-6)
-
-
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
-def test_resizing_rounds_low_precision_once(dtype):
-    x = jax.random.normal(jax.random.key(0), (7, 7, 3)).astype(dtype)
-    wide = x.astype("float32")
-    for resize in (q.region_average, q.expand):
-        narrow = resize(x, 3)
-        assert narrow.dtype == dtype
-        assert (narrow == resize(wide, 3).astype(dtype)).all()
 
 
 # -- nearest code ----------------------------------------------------------------
@@ -415,70 +324,3 @@ def test_schedules_grow_from_three_to_all_nodes(num_nodes, kind):
 def test_a_schedule_that_is_none_says_why(arguments):
     with pytest.raises(ValueError, match=r"num_nodes = 2|kind = 'cubic'"):
         q.scale_schedule(*arguments)
-
-
-# -- the codebook ------------------------------------------------------------------
-
-
-def test_code_statistics_by_hand():
-    x = jnp.array([[1.0, 0.0], [3.0, 0.0], [0.0, 5.0]])
-    counts, sums = q.code_statistics(x, jnp.array([2, 2, 0]), 3)
-    assert counts.tolist() == [1, 0, 2]
-    assert sums.tolist() == [[0, 5], [0, 0], [4, 0]]
-
-
-def test_moving_average_step_by_hand():
-    state = q.CodebookState(
-        codebook=jnp.array([[2.0], [4.0]]),
-        counts=jnp.array([1.0, 2.0]),
-        sums=jnp.array([[2.0], [8.0]]),
-    )
-    after = q.update_codebook(
-        state,
-        jnp.array([3.0, 0.0]),
-        jnp.array([[0.0], [0.0]]),
-        jnp.array([[9.0], [9.0]]),
-        decay=0.5,
-    )
-    # Counts (1 + 3) / 2 and (2 + 0) / 2; sums (2 + 0) / 2 and (8 + 0) / 2.
-    assert after.counts.tolist() == [2, 1]
-    assert after.sums.tolist() == [[1], [4]]
-    assert after.codebook.tolist() == [[0.5], [4]]
-
-
-def test_a_code_that_dies_is_revived_and_lives_on():
-    state = q.CodebookState(
-        codebook=jnp.array([[2.0], [4.0]]),
-        counts=jnp.array([1.0, 0.03]),
-        sums=jnp.array([[2.0], [0.12]]),
-    )
-    counts, sums = jnp.array([1.0, 0.0]), jnp.array([[2.0], [0.0]])
-    after = q.update_codebook(state, counts, sums, jnp.array([[7.0], [9.0]]), decay=0.9)
-    # 0.9 * 0.03 < 0.03: the second code moves to its candidate, the first stays.
-    np.testing.assert_allclose(after.codebook, [[2], [9]], rtol=1e-6)
-    np.testing.assert_allclose(after.counts, [1, 1], rtol=1e-6)
-    again = q.update_codebook(after, counts, sums, jnp.array([[7.0], [7.0]]), decay=0.9)
-    np.testing.assert_allclose(again.codebook, [[2], [9]], rtol=1e-6)
-
-
-def test_a_codebook_in_balance_stays_where_it_is():
-    state = q.init_codebook(jax.random.key(0), 5, 3)
-    assert state.codebook.shape == (5, 3) and state.counts.tolist() == [1] * 5
-    after = q.update_codebook(state, jnp.ones(5), state.codebook, jnp.zeros((5, 3)))
-    np.testing.assert_allclose(after.codebook, state.codebook, rtol=1e-6)
-
-
-@pytest.mark.parametrize("num_codes", [1, 7, 64])
-def test_perplexity_of_even_use_is_the_number_of_codes(num_codes):
-    use, perplexity = q.codebook_use(jnp.full(num_codes, 3.0))
-    assert use == 1
-    np.testing.assert_allclose(perplexity, num_codes, rtol=1e-5)
-
-
-def test_codebook_use_of_few_codes():
-    use, perplexity = q.codebook_use(jnp.array([4.0, 0, 0, 0]))
-    assert (float(use), float(perplexity)) == (0.25, 1.0)
-    use, perplexity = q.codebook_use(jnp.zeros(4))
-    assert (float(use), float(perplexity)) == (0.0, 1.0)
-    # Shares 1/2, 1/4, 1/4: entropy 1.5 bits.
-    np.testing.assert_allclose(q.codebook_use(jnp.array([2.0, 1, 1, 0]))[1], 2**1.5, rtol=1e-5)

@@ -6,7 +6,8 @@ learns which groups of path features count (``path_process.learn``).  What it
 rates comes from three sources: weighted counts of multi-scale codes, as in
 ``pnag_counts``, steered by the surrogate half-way (``generation.guidance``: at
 more scales the samples come out no better and less diverse); neighbours of the
-best so far; uniform draws.
+best so far; uniform draws.  Where other tasks tell what to start from, the first
+measurements are of that, and it is rated too.
 
 Letters as in ``methods.base``, ``m`` candidates of a round.
 """
@@ -15,11 +16,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
 
+from pnag_jax.errors import UsageError
 from pnag_jax.generation import guidance
 from pnag_jax.methods import (
     base,
@@ -65,25 +70,42 @@ class State(pnag_counts.State):
     Attributes:
       relevant: how much each group of features counts.
       trace: of ``budget`` queries.
+      start: proposals from other tasks, best first: int32 ``[s, L]``.
     """
 
     relevant: Relevance
     trace: base.Trace
+    start: jax.Array
 
 
 def init(key: jax.Array, space: Space, config: base.Config | None = None) -> State:
-    """A search that has seen nothing; see ``base.Method`` and ``pnag_counts.init``."""
-    begun = pnag_counts.begin(key, space, "pnag", Settings, config)
+    """A search that has seen nothing; see ``base.Method`` and ``pnag_counts.init``.
+
+    ``config["start"]`` are genotypes ``[s, L]`` to begin with, best first, such as
+    ``transferable.propose`` finds without a query; uniform draws where it is missing.
+    """
+    fields: dict[str, Any] = dict(config.items() if config is not None else ())
+    start = _accepted(space, fields.pop("start", ()))
+    begun = pnag_counts.begin(key, space, "pnag", Settings, fields)
     unknown = jnp.full(begun.settings.budget, jnp.nan)
     return State(
         relevant=relevance.usual(len(path_features.GROUPS)),
         trace=base.Trace(unknown, unknown),
+        start=space.nearest(start),
         **vars(begun),
     )
 
 
+def _accepted(space: Space, start: ArrayLike) -> jax.Array:
+    """The genotypes to start from: int32 ``[s, L]``."""
+    given = np.asarray(start, np.int32).reshape(-1, space.genotype_length)
+    if (given < 0).any() or (given >= np.array(space.choices)).any():
+        raise UsageError(f"pnag: config.start holds what is no genotype of space {space.name}")
+    return jnp.asarray(given)
+
+
 def ask(state: State, n: int) -> tuple[jax.Array, State]:
-    """Uniform draws up to ``initial`` measurements, then the best of all sources."""
+    """What to start from up to ``initial`` measurements, then the best of all sources."""
     settings, space = state.settings, state.archive.space
     key, key_weights, key_draw, key_near, key_uniform = jax.random.split(state.key, 5)
     fitted, relevant = path_process.learn(
@@ -105,8 +127,8 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
     choose = functools.partial(
         path_process.choose, fitted, state.features, n=n, least=settings.least
     )
-    rated = jnp.concatenate([space.nearest(generated), near])
-    genotypes = surrogate.propose(key_uniform, state, rated, choose)
+    rated = jnp.concatenate([space.nearest(generated), near, state.start])
+    genotypes = surrogate.propose(key_uniform, state, rated, choose, state.start)
     compared = jnp.concatenate([genotypes, generated[:_COMPARED], near[:_COMPARED]])
     asked, made, drawn = jnp.split(expected(compared), (n, n + len(generated[:_COMPARED])))
     trace = _traced(state, asked, _steered(made, drawn))

@@ -103,10 +103,27 @@ def guided_slots(archive: Archive, n: int, initial: int) -> jax.Array:
     return jnp.clip(n - uniform, 0, n)
 
 
-def after_uniform(key: jax.Array, archive: Archive, chosen: jax.Array, initial: int) -> jax.Array:
-    """As many proposals as ``chosen [n, L]``: uniform ones first, then the chosen."""
+def after_first(
+    key: jax.Array,
+    archive: Archive,
+    chosen: jax.Array,
+    initial: int,
+    first: jax.Array | None = None,
+) -> jax.Array:
+    """As many proposals as ``chosen [n, L]``.
+
+    Args:
+      key: consumed.
+      archive: what was told.
+      chosen: what is asked once ``initial`` architectures are measured.
+      initial: how many are measured before.
+      first: what these are, best first, ``[s, L]``; uniform draws where they
+        do not suffice.
+    """
     n = len(chosen)
     batch = empty_batch(archive.space, n).add(archive, chosen, guided_slots(archive, n, initial))
+    if first is not None:
+        batch = batch.add(archive, first, n)
     return complete_uniformly(key, batch, archive)
 
 

@@ -64,6 +64,7 @@ def run(
     idle_limit: int = 1024,
     hooks: Hooks | None = None,
     ledger: type[QueryLedger] = QueryLedger,
+    foreign_labels: int = 0,
 ) -> SearchResult:
     """Searches until every seed has spent its budget.
 
@@ -80,6 +81,8 @@ def run(
         brought no new query, as when a method has exhausted the table.
       hooks: saving, resuming and progress.
       ledger: what answers; the methods must take values of its ``value_shape``.
+      foreign_labels: labels of other tasks that ``config`` rests on: told beside
+        the queries.
 
     Returns:
       The ledgers and what follows from them.
@@ -97,6 +100,8 @@ def run(
     settings["budget"] = int(budget)
     ids = _seed_ids(seeds)
     ledgers = [ledger(table, task, settings["budget"]) for _ in ids]
+    for one in ledgers:
+        one.add_foreign_labels(foreign_labels)
     search = _begin(method, ledgers, ids, key, settings)
     batch = int(settings["batch"])
     if hooks.load is not None and (tree := hooks.load(search.tree())) is not None:

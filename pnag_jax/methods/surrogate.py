@@ -121,8 +121,9 @@ def propose(
     state: State,
     rated: jax.Array,
     choose: Callable[[jax.Array, jax.Array], jax.Array],
+    first: jax.Array | None = None,
 ) -> jax.Array:
-    """Uniform draws up to ``initial`` measurements, then what is chosen: ``[n, L]``.
+    """What is chosen, after the first ``initial`` measurements: ``[n, L]``.
 
     Args:
       key: consumed.
@@ -130,12 +131,13 @@ def propose(
       rated: candidates ``[m, L]``.
       choose: features ``[m, E]`` and whether each may be asked, bool ``[m]``,
         to int32 ``[n]``.
+      first: of the first measurements, see ``proposals.after_first``.
     """
     archive = state.archive
     canonical = archive.space.canonical(rated)
     features = path_features.embed(archive.space, canonical)
     chosen = choose(features, ~archive.contains(canonical))
-    return proposals.after_uniform(key, archive, rated[chosen], state.settings.initial)
+    return proposals.after_first(key, archive, rated[chosen], state.settings.initial, first)
 
 
 def tell(state: State, genotypes: jax.Array, values: jax.Array) -> State:

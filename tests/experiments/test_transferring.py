@@ -8,8 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import transferring
-from pnag_jax import reports, spaces
+from experiments import knowledge, transferring
+from pnag_jax import benchmarks, reports, spaces
 from pnag_jax.benchmarks import Table
 from pnag_jax.errors import UsageError
 
@@ -99,3 +99,26 @@ def test_from_triples_to_the_page(config, table, tmp_path):
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Transfer" in page and row["proposals"][0]["architecture"] in page
     assert "40 labels of 20 other tasks (meta), none of this one" in page
+
+
+def test_a_search_begins_with_what_others_tell_and_trains_once(
+    config, table, tmp_path, monkeypatch
+):
+    task = benchmarks.get_task(table, "b@test_accuracy")
+    config.meta = "others"
+    plan = knowledge.plan(config, ("random", "pnag"), table, task, None)
+    assert list(plan.targets) == ["b"] and set(plan.sources["b"]) == {"a", "c"}
+    start = knowledge.start(config, plan, tmp_path)
+    assert start.labels == 2 * len(table.genotypes)
+    assert start.genotypes.shape == (len(table.genotypes), 8)
+    monkeypatch.setattr(transferring, "run", None)
+    again = knowledge.start(config, plan, tmp_path)
+    np.testing.assert_array_equal(start.genotypes, again.genotypes)
+
+
+def test_knowledge_that_no_method_takes_is_refused(config, table):
+    task = benchmarks.get_task(table, "b@test_accuracy")
+    assert knowledge.plan(config, ("random",), table, task, None) is None
+    config.meta = "others"
+    with pytest.raises(UsageError, match="none of random begins with what other tasks tell"):
+        knowledge.plan(config, ("random",), table, task, None)

@@ -214,7 +214,7 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
     short = Rated(rated.mean[top], rated.deviation[top], features.predict(fitted.posterior, apart))
     joint = models.joint_draws(keys["joint"], fitted, short, few, settings.draws)
     chosen = made[top][choose(state, joint, best, preferences, n)]
-    genotypes = proposals.after_uniform(keys["uniform"], state.archive, chosen, settings.initial)
+    genotypes = proposals.after_first(keys["uniform"], state.archive, chosen, settings.initial)
     return genotypes, dataclasses.replace(state, key=keys["next"])
 
 

@@ -1,0 +1,100 @@
+"""What other tasks tell a search before its first query."""
+
+from __future__ import annotations
+
+import os
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from experiments import transferring
+from experiments.command import say
+from experiments.phases import Phase
+from experiments.searching import STARTING, Start
+from experiments.transferring import Plan
+from pnag_jax.benchmarks import Table, Task
+from pnag_jax.errors import UsageError
+from pnag_jax.training.interrupts import Interrupt
+
+# Proposals that a search begins with, or rates beside its own.
+_PROPOSALS = 64
+
+
+def plan(
+    config: ConfigDict,
+    methods: tuple[str, ...],
+    table: Table,
+    task: Task,
+    benchmark_dir: str | os.PathLike[str] | None,
+) -> Plan | None:
+    """What is trained on for a search, None where ``config.meta`` asks for nothing.
+
+    Args:
+      config: of the run.
+      methods: that search.
+      table: of the task.
+      task: its data set is never trained on.
+      benchmark_dir: where files of triples are looked for.
+
+    Raises:
+      UsageError: none of the methods can use it; or as ``transferring.plan``.
+      DataError: a damaged file.
+    """
+    if config.meta is None:
+        return None
+    if not set(STARTING) & set(methods):
+        raise UsageError(
+            f"config.meta = {config.meta!r}: none of {', '.join(methods)} begins with what other"
+            f" tasks tell; accepted are methods with {', '.join(STARTING)}"
+        )
+    return transferring.plan(config, table, benchmark_dir, task.dataset)
+
+
+def start(
+    config: ConfigDict,
+    plan: Plan,
+    workdir_path: str | os.PathLike[str],
+    interrupt: Interrupt | None = None,
+) -> Start:
+    """Proposals without a query, from one surrogate; made once a run.
+
+    Args:
+      config: of the run.
+      plan: of one target.
+      workdir_path: folder of the run.
+      interrupt: flag of a signal.
+
+    Raises:
+      UsageError: the run was begun with others.
+      UserError: the system refuses a write.
+      Interrupted: a signal came.
+    """
+    (dataset,) = plan.targets
+    config = config.copy_and_resolve_references()
+    config.transfer.update({"seeds": 1, "evaluate": False, "proposals": _PROPOSALS})
+    inputs = {
+        **config.transfer.to_dict(),
+        "seed": config.seed,
+        "table": plan.table.name,
+        "meta": plan.meta,
+        "target": dataset,
+    }
+    phase = Phase(workdir_path, f"meta-{dataset}", inputs)
+    if (found := phase.result) is None:
+        key = jax.random.fold_in(jax.random.key(config.seed), 3)
+        (row,) = transferring.run(config, plan, key=key, interrupt=interrupt)
+        # What the table says of them is for the transfer's report, not for a search.
+        genotypes = [proposal["genotype"] for proposal in row["proposals"]]
+        found = phase.finish(
+            {
+                "genotypes": genotypes,
+                "labels": row["meta"]["labels"],
+                "seconds": row["seconds"],
+            }
+        )
+    say(
+        f"the search of {dataset} begins with what {found['labels']:,} labels of {plan.meta} tell;"
+        f" trained on them in {found['seconds']:.0f} s"
+    )
+    return Start(np.array(found["genotypes"], np.int32), found["labels"])
