@@ -165,7 +165,7 @@ def test_the_generator_is_trained_once_and_its_seconds_are_told(table, tmp_path,
         data = generation.Split(np.zeros((540, 8)), np.zeros((60, 8)))
         return stage1.Trained(None, None, data, summary)
 
-    def method_config(name, found):
+    def method_config(name, found, start):
         given.append((name, found))
         return {}
 

@@ -82,3 +82,6 @@ def test_generators_go_to_the_methods_that_search_with_one():
     generator = object()
     assert searching.method_config("random", generator) == {}
     assert searching.method_config("pnag_counts", generator) == {"generator": generator}
+    start = searching.Start(np.zeros((2, 8), int), 5)
+    assert searching.method_config("pnag_counts", None, start) == {"generator": None}
+    assert searching.method_config("pnag", None, start)["start"] is start.genotypes
