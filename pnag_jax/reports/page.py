@@ -20,13 +20,21 @@ class _Plots:
     def __init__(self, folder: pathlib.Path):
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._written: set[str] = set()
 
     def __call__(self, stem: str, figure: Figure, alt: str, *, flat: bool = False) -> Html:
         data = style.png(figure, flat=flat)
         style.write_bytes(self._folder / f"{stem}.png", data)
+        self._written.add(f"{stem}.png")
         width, height = figure.get_size_inches() * style.CSS_PIXELS_PER_INCH
         source = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
         return tag("img", src=source, width=round(width), height=round(height), alt=alt)
+
+    def clean(self) -> None:
+        """Removes the plots of an earlier page that this one has not."""
+        for path in self._folder.glob("*.png"):
+            if path.name not in self._written:
+                path.unlink()
 
 
 def write(
@@ -69,6 +77,7 @@ def write(
     ]
     document = markup.page(title, *parts)
     style.write_bytes(folder / "report.html", document.encode("utf-8"))
+    keep.clean()
 
 
 def _title(results: Mapping[str, Any]) -> str:

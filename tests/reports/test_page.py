@@ -76,6 +76,8 @@ def test_page_of_a_run(tmp_path, run_of, metrics, cheap_pictures, name):
 
 
 def test_images_are_inside_and_beside_the_page(tmp_path, results, metrics):
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots" / "of_an_earlier_page.png").write_bytes(b"")
     page = written(tmp_path, results, metrics)
     kept = {path.read_bytes() for path in (tmp_path / "plots").glob("*.png")}
     shown = set()
@@ -146,6 +148,13 @@ def test_comparison_has_a_table_and_a_plot_a_task(tmp_path, comparison, cheap_pi
         if row["method"] == "pnag_counts"
         for mean in row["mean"]
     ]
+
+
+def test_chance_has_one_row(tmp_path, comparison, cheap_pictures):
+    assert "uniform draws" not in written(tmp_path, comparison).texts
+    rows = [row for row in comparison["search"] if row["method"] != "random"]
+    page = written(tmp_path, {**comparison, "search": rows})
+    assert page.texts.count("uniform draws") == len({row["task"] for row in rows})
 
 
 def test_where_less_is_better_the_least_leads(tmp_path, comparison, cheap_pictures):

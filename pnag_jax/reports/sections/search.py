@@ -116,7 +116,8 @@ def _table(panel: Panel) -> Html:
             cells.append(tag("td", shown, class_="lead-value" if leads else None))
         lines.append(tag("tr", *cells, *(cell(column[i]) for _, column in extra)))
     uniform = next((u for row in panel.rows if (u := _by_budget(row, "uniform_mean"))), None)
-    if uniform:
+    # Where random search has a row of its own, that is it.
+    if uniform and "random" not in {row["method"] for row in panel.rows}:
         cells = [tag("td", UNIFORM)]
         cells += [cell(_plain(uniform.get(budget), digits)) for budget in panel.budgets]
         lines.append(tag("tr", *cells, *(tag("td") for _ in extra)))
