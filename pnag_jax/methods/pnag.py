@@ -91,7 +91,7 @@ def init(key: jax.Array, space: Space, config: base.Config | None = None) -> Sta
     return State(
         relevant=relevance.usual(len(path_features.GROUPS)),
         trace=base.Trace(unknown, unknown),
-        start=space.nearest(start),
+        start=start,
         **vars(begun),
     )
 
@@ -101,7 +101,7 @@ def _accepted(space: Space, start: ArrayLike) -> jax.Array:
     given = np.asarray(start, np.int32).reshape(-1, space.genotype_length)
     if (given < 0).any() or (given >= np.array(space.choices)).any():
         raise UsageError(f"pnag: config.start holds what is no genotype of space {space.name}")
-    return jnp.asarray(given)
+    return space.nearest(given) if len(given) else jnp.asarray(given)
 
 
 def ask(state: State, n: int) -> tuple[jax.Array, State]:
@@ -128,7 +128,8 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
         path_process.choose, fitted, state.features, n=n, least=settings.least
     )
     rated = jnp.concatenate([space.nearest(generated), near, state.start])
-    genotypes = surrogate.propose(key_uniform, state, rated, choose, state.start)
+    first = state.start if len(state.start) else None
+    genotypes = surrogate.propose(key_uniform, state, rated, choose, first)
     compared = jnp.concatenate([genotypes, generated[:_COMPARED], near[:_COMPARED]])
     asked, made, drawn = jnp.split(expected(compared), (n, n + len(generated[:_COMPARED])))
     trace = _traced(state, asked, _steered(made, drawn))
