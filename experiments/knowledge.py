@@ -15,6 +15,7 @@ from experiments.searching import STARTING, Start
 from experiments.transferring import Plan
 from pnag_jax.benchmarks import Table, Task
 from pnag_jax.errors import UsageError
+from pnag_jax.methods import transferable
 from pnag_jax.training.interrupts import Interrupt
 
 # Proposals that a search begins with, or rates beside its own.
@@ -72,7 +73,7 @@ def start(
     """
     (dataset,) = plan.targets
     config = config.copy_and_resolve_references()
-    config.transfer.update({"seeds": 1, "evaluate": False, "proposals": _PROPOSALS})
+    config.transfer.update({"seeds": 1, "evaluate": False})
     inputs = {
         **config.transfer.to_dict(),
         "seed": config.seed,
@@ -83,14 +84,19 @@ def start(
     phase = Phase(workdir_path, f"meta-{dataset}", inputs)
     if (found := phase.result) is None:
         key = jax.random.fold_in(jax.random.key(config.seed), 3)
-        (row,) = transferring.run(config, plan, key=key, interrupt=interrupt)
-        # What the table says of them is for the transfer's report, not for a search.
-        genotypes = [proposal["genotype"] for proposal in row["proposals"]]
+        source = plan.sources[dataset]
+        (trained,), tasks, _, seconds = transferring.train(
+            config, plan, source, key, interrupt or Interrupt()
+        )
+        # No measurement of the target is read: that would be a query.
+        classes = np.unique(plan.table.classes[plan.table.valid])
+        candidates = plan.table.genotypes[classes].astype(np.int32)
+        order, _ = transferable.propose(trained, candidates)
         found = phase.finish(
             {
-                "genotypes": genotypes,
-                "labels": row["meta"]["labels"],
-                "seconds": row["seconds"],
+                "genotypes": candidates[order[:_PROPOSALS]].tolist(),
+                "labels": tasks.labels,
+                "seconds": seconds,
             }
         )
     say(

@@ -157,7 +157,7 @@ def run(
         interrupt.check("nothing of the transfer is saved")
         source = plan.sources[name]
         if id(source) not in trained:
-            trained = {id(source): _train(config, plan, source, key, interrupt)}
+            trained = {id(source): train(config, plan, source, key, interrupt)}
         members, tasks, held_out, seconds = trained[id(source)]
         found = [
             transfer_evaluation.against_table(
@@ -199,14 +199,25 @@ def run(
     return rows
 
 
-def _train(
+def train(
     config: ConfigDict,
     plan: Plan,
     source: Triples | dict[str, str],
     key: jax.Array,
     interrupt: Interrupt,
-) -> tuple:
-    """One surrogate a seed, their labels, the quality on held-out tasks, seconds."""
+) -> tuple[list[Transferable], MetaTasks, dict[str, Any] | None, float]:
+    """One surrogate a seed, their labels, the quality on held-out tasks, seconds of each.
+
+    Args:
+      config: of a space.
+      plan: of the table that ``source`` may be a part of.
+      source: one of ``plan.sources``.
+      key: consumed.
+      interrupt: flag of a signal.
+
+    Raises:
+      Interrupted: a signal came.
+    """
     start = time.monotonic()
     tasks = (
         meta_tasks.from_triples(source)
@@ -222,17 +233,17 @@ def _train(
         )
     }
 
-    def train(number: int, some: MetaTasks) -> Transferable:
+    def train_one(number: int, some: MetaTasks) -> Transferable:
         interrupt.check("nothing of the transfer is saved")
         return transfer.train(jax.random.fold_in(key, number), some, **arguments)
 
-    trained = [train(number, tasks) for number in range(settings.seeds)]
+    trained = [train_one(number, tasks) for number in range(settings.seeds)]
     seconds = (time.monotonic() - start) / settings.seeds
     held_out = None
     if isinstance(source, Triples) and settings.evaluate:
         known, others = transfer_evaluation.split(tasks, _HOLDOUT, config.seed)
         arguments["selection"] = 0.0  # says nothing of the level of scores
-        held_out = transfer_evaluation.held_out(train(settings.seeds, known), others)
+        held_out = transfer_evaluation.held_out(train_one(settings.seeds, known), others)
     return trained, tasks, held_out, seconds
 
 
