@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from pnag_jax.spaces.as_written import AsWritten, as_written, folded
 from pnag_jax.spaces.base import Graph, Labels, Space, SpaceError
+from pnag_jax.spaces.darts import Darts
 from pnag_jax.spaces.gnn import Gnn
 from pnag_jax.spaces.macro import Macro
 from pnag_jax.spaces.mnasnet import Mnasnet
@@ -15,6 +16,7 @@ from pnag_jax.spaces.nb201 import Nb201
 from pnag_jax.spaces.restricted import Restricted, restrict, whole
 
 _REGISTRY: dict[str, Callable[[], Space]] = {
+    "darts": Darts,
     "gnn": Gnn,
     "macro": Macro,
     "mnasnet": Mnasnet,
