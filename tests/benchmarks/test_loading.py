@@ -74,13 +74,13 @@ def test_nothing_at_hand(tmp_path, monkeypatch):
 
 def test_unknown_names(folder):
     with pytest.raises(
-        UsageError, match="accepted are gnn, macro, mnasnet, nb201, nb201:analog or"
+        UsageError, match="accepted are darts, gnn, macro, mnasnet, nb101, nb201, nb201:analog or"
     ) as error:
         load("cifar")
     assert not isinstance(error.value, MissingTableError)
     shutil.copy(folder / "nb201.npz", folder / "mine.npz")
     with pytest.raises(
-        UsageError, match="accepted are gnn, macro, mine, mnasnet, nb201, nb201:analog or"
+        UsageError, match="accepted are darts, gnn, macro, mine, mnasnet, nb101, nb201, nb201:analog or"
     ):
         load("cifar", folder)
 

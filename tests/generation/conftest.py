@@ -17,9 +17,20 @@ from pnag_jax.models.stage1 import Stage1
 from tests import compilation
 
 # Architectures and epochs that suffice: about 300 steps of 128.
-TRAINING = {"gnn": (2000, 22), "macro": (1000, 25), "mnasnet": (6000, 7), "nb201": (2000, 22)}
-# As its config has them.
-FIELDS = {"mnasnet": {"constrained": 1, "num_codes": 64, "hidden": 256}}
+TRAINING = {
+    "darts": (12_000, 4),
+    "gnn": (2000, 22),
+    "macro": (1000, 25),
+    "mnasnet": (6000, 7),
+    "nb101": (6000, 7),
+    "nb201": (2000, 22),
+}
+# As their configs have them.
+FIELDS = {
+    "darts": {"constrained": 1, "num_codes": 128, "hidden": 128},
+    "mnasnet": {"constrained": 1, "num_codes": 64, "hidden": 256},
+    "nb101": {"constrained": 1, "num_codes": 64, "hidden": 128},
+}
 
 
 @dataclasses.dataclass(frozen=True)

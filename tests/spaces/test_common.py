@@ -127,7 +127,7 @@ def distinct(genotypes: jax.Array) -> int:
 
 
 def test_an_unknown_name_is_answered_with_the_accepted_ones():
-    with pytest.raises(spaces.SpaceError, match=r"'nb2001' is unknown; accepted are gnn, macro"):
+    with pytest.raises(spaces.SpaceError, match=r"'nb2001' is unknown; accepted are darts, gnn, macro"):
         spaces.get("nb2001")
 
 
