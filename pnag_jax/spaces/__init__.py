@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 from pnag_jax.spaces.as_written import AsWritten, as_written, folded
 from pnag_jax.spaces.base import Graph, Labels, Space, SpaceError
+from pnag_jax.spaces.config_text import listed
 from pnag_jax.spaces.gnn import Gnn
+from pnag_jax.spaces.gpt2 import Gpt2
 from pnag_jax.spaces.macro import Macro
 from pnag_jax.spaces.mnasnet import Mnasnet
 from pnag_jax.spaces.nb201 import Nb201
@@ -15,6 +17,7 @@ from pnag_jax.spaces.restricted import Restricted, restrict, whole
 
 _REGISTRY: dict[str, Callable[[], Space]] = {
     "gnn": Gnn,
+    "gpt2": Gpt2,
     "macro": Macro,
     "mnasnet": Mnasnet,
     "nb201": Nb201,
@@ -51,6 +54,7 @@ __all__ = [
     "as_written",
     "folded",
     "get",
+    "listed",
     "names",
     "restrict",
     "whole",

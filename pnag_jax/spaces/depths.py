@@ -1,0 +1,88 @@
+"""What spaces share whose architectures have some of a largest number of layers.
+
+The first ``depth`` of ``D`` layers are there, the others are not.  Letters:
+``D`` layers at most, ``G`` genes a layer.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+
+def active(depth: jax.Array, most: int) -> jax.Array:
+    """Which layers are there: int ``[...] -> bool [..., D]``.
+
+    >>> active(jnp.array(2), 4).tolist()
+    [True, True, False, False]
+    """
+    return jnp.arange(most) < depth[..., None]
+
+
+def last(there: jax.Array, least: int) -> jax.Array:
+    """The smallest depth that has every layer of ``there``: bool ``[..., D] -> int [...]``.
+
+    Args:
+      there: layers, perhaps with gaps.
+      least: the smallest depth.
+
+    >>> int(last(jnp.array([True, False, True, False]), 2))
+    3
+    """
+    ends = jnp.where(there, jnp.arange(1, there.shape[-1] + 1), 0)
+    return jnp.maximum(ends.max(axis=-1), least)
+
+
+def best(present: jax.Array, absent: jax.Array, least: int) -> jax.Array:
+    """The depth of the largest sum of scores: ``[..., D], [..., D] -> int [...]``.
+
+    Layers up to the depth count with ``present``, the others with ``absent``.
+    Where every layer for itself says one depth, that is the answer even where
+    the sums of very unequal scores would round to the same.
+
+    Args:
+      present: finite, the score of a layer that is there.
+      absent: finite, the score of one that is not.
+      least: the smallest depth.
+
+    >>> int(best(jnp.array([3.0, 1.0, 0.0, 2.0]), jnp.array([0.0, 0.0, 1.0, 0.0]), 1))
+    4
+    """
+    most = present.shape[-1]
+    there = present > absent
+    alone = last(there, least)
+    agreed = jnp.all(there == active(alone, most), axis=-1)
+    # Halves, so that no difference and no sum of them leaves the range.
+    gain = (present / (2 * most) - absent / (2 * most))[..., least:]
+    total = jnp.cumsum(gain, axis=-1)
+    longer = jnp.argmax(jnp.concatenate([jnp.zeros_like(total[..., :1]), total], -1), axis=-1)
+    return jnp.where(agreed, alone, least + longer)
+
+
+def repeat_last(layers: jax.Array, depth: jax.Array) -> jax.Array:
+    """Copies of the last layer there is in place of those that are not.
+
+    Args:
+      layers: ``[..., D, G]``.
+      depth: ``[...]``, at least 1.
+    """
+    index = jnp.minimum(jnp.arange(layers.shape[-2]), depth[..., None] - 1)
+    return jnp.take_along_axis(layers, index[..., None], axis=-2)
+
+
+def spread(layers: jax.Array, depth: jax.Array, count: jax.Array) -> jax.Array:
+    """The first ``count`` rows are layers evenly spread over the depth: ``[D, G]``.
+
+    Of ``count`` equal regions of the depth each gives the layer in its middle.
+    The further rows mean nothing.
+
+    Args:
+      layers: ``[D, G]``.
+      depth: of ``layers``, a scalar.
+      count: at most ``depth``, a scalar.
+
+    >>> spread(jnp.arange(6)[:, None], jnp.array(5), jnp.array(2))[:2, 0].tolist()
+    [1, 3]
+    """
+    middle = (2 * jnp.arange(len(layers)) + 1) * depth // jnp.maximum(2 * count, 1)
+    return layers[jnp.clip(middle, 0, len(layers) - 1)]
