@@ -12,6 +12,7 @@ from pnag_jax.spaces.gnn import Gnn
 from pnag_jax.spaces.gpt2 import Gpt2
 from pnag_jax.spaces.macro import Macro
 from pnag_jax.spaces.mnasnet import Mnasnet
+from pnag_jax.spaces.mobilenetv3 import Mobilenetv3
 from pnag_jax.spaces.nb201 import Nb201
 from pnag_jax.spaces.restricted import Restricted, restrict, whole
 
@@ -20,6 +21,7 @@ _REGISTRY: dict[str, Callable[[], Space]] = {
     "gpt2": Gpt2,
     "macro": Macro,
     "mnasnet": Mnasnet,
+    "mobilenetv3": Mobilenetv3,
     "nb201": Nb201,
 }
 

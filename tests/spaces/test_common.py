@@ -17,13 +17,25 @@ import pytest
 from pnag_jax import spaces
 
 # Number of valid genotypes.
-NUM_VALID = {"gnn": 26_206, "macro": 6_561, "mnasnet": 104_485_552_128, "nb201": 15_284}
+NUM_VALID = {
+    "gnn": 26_206,
+    "macro": 6_561,
+    "mnasnet": 104_485_552_128,
+    "mobilenetv3": 3**45 * 25,
+    "nb201": 15_284,
+}
 
 # Spaces with at most this many genotypes are gone through, larger ones sampled.
 LISTED = 100_000
 
-# The operation that stands where a coarse version has none.
-BLANK = {"gnn": "skip", "macro": "identity", "mnasnet": "e1_k3_l1", "nb201": "none"}
+# The operations that stand where a coarse version has none.
+BLANK = {
+    "gnn": ("skip",),
+    "macro": ("identity",),
+    "mnasnet": ("e1_k3_l1",),
+    "mobilenetv3": ("skip", "k3_e3", "r128"),
+    "nb201": ("none",),
+}
 
 # Spaces whose costs count operations that the canonical form leaves out,
 # because they reach no output.
@@ -31,6 +43,13 @@ COUNTS_DEAD_OPERATIONS = {"nb201"}
 
 # Spaces in which no two genotypes are the same architecture.
 HAS_NO_ISOMORPHISMS = {"mnasnet"}
+
+# Spaces with genes that another one switches off: samples and decoded genotypes
+# are in canonical form, and the size is that of the forms.
+SWITCHES_GENES_OFF = {"mobilenetv3"}
+
+# Spaces whose free decode says by a gene out of range that there is no genotype.
+DECODES_TO_NONE = {"mobilenetv3"}
 
 
 ARRAY_FUNCTIONS = (
@@ -125,10 +144,15 @@ def test_samples_are_uniform_over_the_valid_genotypes(space, fast):
         assert len(valid) == NUM_VALID[space.name]
     else:  # then all must be valid, for the shares to be known
         assert len(valid) == len(genotypes)
-        assert math.prod(space.choices) == space.size == NUM_VALID[space.name]
+        assert math.prod(space.choices) == NUM_VALID[space.name]
+        assert (space.size == NUM_VALID[space.name]) == (space.name not in SWITCHES_GENES_OFF)
     n = 40_000
     drawn = np.asarray(space.sample(jax.random.key(3), n))
-    for gene, count in enumerate(space.choices):
+    genes = np.arange(space.genotype_length)
+    if space.name in SWITCHES_GENES_OFF:
+        genes = np.flatnonzero((fast.canonical(valid) == valid).all(axis=0))
+    for gene in genes:
+        count = space.choices[gene]
         share = np.full(count, 1 / count)
         if is_listed(space.name):
             share = np.bincount(valid[:, gene], minlength=count) / len(valid)
@@ -150,7 +174,8 @@ def test_the_canonical_form_is_one_form_of_the_same_architecture(space, fast):
     if space.name in HAS_NO_ISOMORPHISMS:
         assert (form == genotypes).all()
     else:
-        assert distinct(form) < len(genotypes)
+        assert (form != genotypes).any()
+        assert distinct(form) < len(genotypes) or not is_listed(space.name)
     valid = np.asarray(fast.is_valid(genotypes))
     assert fast.is_valid(form)[valid].all()
     if space.name not in COUNTS_DEAD_OPERATIONS:
@@ -232,7 +257,7 @@ def test_whatever_the_logits_the_decode_is_valid(name, data):
     genotype = fast.from_graph(op_logits, edge_logits)
     assert genotype.dtype == jnp.int32 and fast.is_valid(genotype)
     free = fast.free_decode(op_logits, edge_logits)
-    assert space.in_range(free)
+    assert space.in_range(free) or name in DECODES_TO_NONE
     if fast.is_valid(free):
         assert (free == genotype).all()
 
@@ -271,8 +296,10 @@ def test_sub_architectures_are_valid_and_end_at_the_genotype(space, fast):
         assert coarse.shape == genotypes.shape
         assert fast.is_valid(coarse).all()
         ops = fast.to_graph(coarse).ops[:, 1:-1].argmax(-1)
-        assert ((ops != space.op_names.index(BLANK[space.name])).sum(-1) <= n - 2).all()
-        counts.append(distinct(coarse))
+        blank = [space.op_names.index(name) for name in BLANK[space.name]]
+        assert (~np.isin(ops, blank)).sum(-1).max() <= n - 2
+        # Where nearly all are distinct, which are not is chance.
+        counts.append(min(distinct(coarse), 0.95 * distinct(genotypes)))
     assert (coarse == genotypes).all()
     assert counts == sorted(counts)
     # One operation is left, input and output beside it.
