@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 
 from pnag_jax.spaces.as_written import AsWritten, as_written, folded
+from pnag_jax.spaces.autoformer import Autoformer
 from pnag_jax.spaces.base import Graph, Labels, Space, SpaceError
 from pnag_jax.spaces.config_text import listed
 from pnag_jax.spaces.gnn import Gnn
@@ -17,6 +18,7 @@ from pnag_jax.spaces.nb201 import Nb201
 from pnag_jax.spaces.restricted import Restricted, restrict, whole
 
 _REGISTRY: dict[str, Callable[[], Space]] = {
+    "autoformer": Autoformer,
     "gnn": Gnn,
     "gpt2": Gpt2,
     "macro": Macro,

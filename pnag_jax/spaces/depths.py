@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 
 def active(depth: jax.Array, most: int) -> jax.Array:
@@ -33,7 +34,12 @@ def last(there: jax.Array, least: int) -> jax.Array:
     return jnp.maximum(ends.max(axis=-1), least)
 
 
-def best(present: jax.Array, absent: jax.Array, least: int) -> jax.Array:
+def best(
+    present: jax.Array,
+    absent: jax.Array,
+    least: ArrayLike,
+    most: ArrayLike | None = None,
+) -> jax.Array:
     """The depth of the largest sum of scores: ``[..., D], [..., D] -> int [...]``.
 
     Layers up to the depth count with ``present``, the others with ``absent``.
@@ -43,20 +49,24 @@ def best(present: jax.Array, absent: jax.Array, least: int) -> jax.Array:
     Args:
       present: finite, the score of a layer that is there.
       absent: finite, the score of one that is not.
-      least: the smallest depth.
+      least: the smallest depth, at least 1, one number or ``[...]``.
+      most: the largest; ``D`` where not given.
 
     >>> int(best(jnp.array([3.0, 1.0, 0.0, 2.0]), jnp.array([0.0, 0.0, 1.0, 0.0]), 1))
     4
     """
-    most = present.shape[-1]
+    layers = present.shape[-1]
+    depth = jnp.arange(1, layers + 1)
+    most = layers if most is None else most
+    allowed = (depth >= jnp.asarray(least)[..., None]) & (depth <= jnp.asarray(most)[..., None])
     there = present > absent
-    alone = last(there, least)
-    agreed = jnp.all(there == active(alone, most), axis=-1)
-    # Halves, so that no difference and no sum of them leaves the range.
-    gain = (present / (2 * most) - absent / (2 * most))[..., least:]
-    total = jnp.cumsum(gain, axis=-1)
-    longer = jnp.argmax(jnp.concatenate([jnp.zeros_like(total[..., :1]), total], -1), axis=-1)
-    return jnp.where(agreed, alone, least + longer)
+    alone = last(there, 1)
+    agreed = jnp.all(there == active(alone, layers), axis=-1)
+    agreed &= jnp.any(allowed & (depth == alone[..., None]), axis=-1)
+    # Shares, so that no difference and no sum of them leaves the range.
+    total = jnp.cumsum(present / (2 * layers) - absent / (2 * layers), axis=-1)
+    longest = 1 + jnp.argmax(jnp.where(allowed, total, -jnp.inf), axis=-1)
+    return jnp.where(agreed, alone, longest)
 
 
 def repeat_last(layers: jax.Array, depth: jax.Array) -> jax.Array:
