@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +22,7 @@ from jax.typing import ArrayLike
 
 from pnag_jax.spaces import autoformer_costs, chain, config_text, depths
 from pnag_jax.spaces.autoformer_costs import DEPTHS, HEADS, RATIOS, WIDTHS
-from pnag_jax.spaces.base import Graph, Labels, Space, SpaceError, as_scores, over_batch
+from pnag_jax.spaces.base import Graph, Labels, Space, as_scores, over_batch
 
 SIZES = ("tiny", "small", "base")
 MAX_LAYERS = DEPTHS[-1][-1]
@@ -189,9 +190,23 @@ class Autoformer(Space):
         E.g. ``{"hidden_dim": 192, "mlp_ratio": [3.5, 4.0, ...], "depth": 12,
         "num_heads": [4, 3, ...]}``; the width tells the variant.
         """
-        width, depth, heads, ratios = _numbers(self.check(genotype))
-        config = dict(zip(_KEYS, (width, ratios, depth, heads), strict=True))
-        return json.dumps(config)
+        return json.dumps(self.config(genotype))
+
+    def config(self, genotype: ArrayLike) -> dict[str, Any]:
+        """What ``to_string`` writes; raises ``SpaceError`` where there is no such network."""
+        size, width, deeper, *layers = self.check(genotype).tolist()
+        depth = DEPTHS[size][deeper]
+        return {
+            "hidden_dim": WIDTHS[size][width],
+            "mlp_ratio": [RATIOS[size][r - 1] for r in layers[MAX_LAYERS:][:depth]],
+            "depth": depth,
+            "num_heads": [HEADS[size][h - 1] for h in layers[:depth]],
+        }
+
+    def check(self, genotype: ArrayLike) -> np.ndarray:
+        genes = super().check(genotype)
+        depths.check(self, genes)
+        return genes
 
     def from_string(self, text: str) -> np.ndarray:
         config = config_text.read("autoformer", text, _KEYS)
@@ -207,10 +222,11 @@ class Autoformer(Space):
 
     def labels(self, genotype: ArrayLike) -> Labels:
         """Input, width, the layers there are and output, as a chain."""
-        genes = self.check(genotype)
-        _, _, heads, ratios = _numbers(genes)
-        layers = [f"h{h}_r{r:g}" for h, r in zip(heads, ratios, strict=True)]
-        return chain.labels((_WIDTH_OPS[int(genes[0]) * 3 + int(genes[1])], *layers))
+        config = self.config(genotype)
+        pairs = zip(config["num_heads"], config["mlp_ratio"], strict=True)
+        layers = [f"h{heads}_r{ratio:g}" for heads, ratio in pairs]
+        size = next(i for i, row in enumerate(WIDTHS) if config["hidden_dim"] in row)
+        return chain.labels((f"{SIZES[size]}_d{config['hidden_dim']}", *layers))
 
 
 def _depth(genotype: jax.Array) -> jax.Array:
@@ -256,18 +272,3 @@ def _cost(genotype: jax.Array, of_params: bool, num_classes: int) -> jax.Array:
     high = (each // 1024).sum(axis=-1) + fixed // 1024
     low = (each % 1024).sum(axis=-1) + fixed % 1024
     return (high + low // 1024).astype(jnp.float32) * 1024 + (low % 1024).astype(jnp.float32)
-
-
-def _numbers(genes: np.ndarray) -> tuple[int, int, list[int], list[float]]:
-    """Width, depth, heads and ratios of a checked genotype that is valid."""
-    size, width, deeper, *layers = genes.tolist()
-    depth = DEPTHS[size][deeper]
-    heads, ratios = layers[:depth], layers[MAX_LAYERS:][:depth]
-    if min(heads + ratios) < 1 or max(heads) > len(HEADS[size]) or max(ratios) > len(RATIOS[size]):
-        raise SpaceError(f"autoformer: {genes.tolist()} has a layer that is none of {SIZES[size]}")
-    return (
-        WIDTHS[size][width],
-        depth,
-        [HEADS[size][h - 1] for h in heads],
-        [RATIOS[size][r - 1] for r in ratios],
-    )

@@ -143,7 +143,9 @@ class Space(abc.ABC):
         Raises:
           SpaceError: numbers that do not go together; the message names the row.
         """
-        return np.stack([np.searchsorted(*p) for p in zip(self.gene_values, rows.T, strict=True)], 1)
+        return np.stack(
+            [np.searchsorted(*p) for p in zip(self.gene_values, rows.T, strict=True)], 1
+        )
 
     def to_columns(self, genotypes: np.ndarray) -> np.ndarray:
         """Inverse of ``from_columns``: ``[M, L] -> [M, columns]``."""

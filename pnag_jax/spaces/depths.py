@@ -8,7 +8,26 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
+
+from pnag_jax.spaces.base import Space, SpaceError
+
+
+def check(space: Space, genes: np.ndarray) -> None:
+    """Raises ``SpaceError`` where layers are missing up to the depth or stand beyond it.
+
+    Args:
+      space: whose ``is_valid`` decides.
+      genes: int ``[L]``, in range.
+    """
+    with jax.ensure_compile_time_eval():  # may be asked for while a network is traced
+        valid = bool(space.is_valid(genes))
+    if not valid:
+        raise SpaceError(
+            f"{space.name}: {genes.tolist()} is no architecture; accepted are as many layers as"
+            " the depth says, with values that the space has, and zeros beyond"
+        )
 
 
 def active(depth: jax.Array, most: int) -> jax.Array:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -241,12 +242,18 @@ class Gpt2(Space):
         E.g. ``{"n_layer": 2, "d_model": 512, "d_embed": 256, "div_val": 4,
         "n_head": [8, 2], "d_inner": [1071, 640]}``.
         """
+        return json.dumps(self.config(genotype))
+
+    def config(self, genotype: ArrayLike) -> dict[str, Any]:
+        """What ``to_string`` writes; raises ``SpaceError`` where there is no such model."""
         row = self.to_columns(self.check(genotype)[None])[0].tolist()
-        depth = row[0]
-        heads, inner = row[len(_ENDS) :][:depth], row[-MAX_LAYERS:][:depth]
-        return json.dumps(
-            {**dict(zip(_ENDS, row, strict=False)), "n_head": heads, "d_inner": inner}
-        )
+        layers = {"n_head": row[len(_ENDS) :][: row[0]], "d_inner": row[-MAX_LAYERS:][: row[0]]}
+        return dict(zip(_ENDS, row, strict=False)) | layers
+
+    def check(self, genotype: ArrayLike) -> np.ndarray:
+        genes = super().check(genotype)
+        depths.check(self, genes)
+        return genes
 
     def from_string(self, text: str) -> np.ndarray:
         config = config_text.read("gpt2", text, (*_ENDS, "n_head", "d_inner"))
@@ -264,11 +271,11 @@ class Gpt2(Space):
 
     def labels(self, genotype: ArrayLike) -> Labels:
         """Input, width, embedding, the layers there are and output, as a chain."""
-        genes = self.check(genotype)
-        row = self.to_columns(genes[None])[0].tolist()
-        heads, inner = row[len(_ENDS) :][: row[0]], row[-MAX_LAYERS:][: row[0]]
-        layers = [f"h{h}_i{i}" for h, i in zip(heads, inner, strict=True)]
-        return chain.labels((f"d{row[1]}", f"e{row[2]}_v{row[3]}", *layers))
+        config = self.config(genotype)
+        pairs = zip(config["n_head"], config["d_inner"], strict=True)
+        layers = [f"h{heads}_i{inner}" for heads, inner in pairs]
+        ends = (f"d{config['d_model']}", f"e{config['d_embed']}_v{config['div_val']}")
+        return chain.labels((*ends, *layers))
 
 
 def _depth(genotype: jax.Array) -> jax.Array:
