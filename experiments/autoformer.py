@@ -1,7 +1,8 @@
 """Generates and searches vision transformers of AutoFormer.
 
     python -m experiments.autoformer --workdir=runs/autoformer
-    python -m experiments.autoformer --workdir=runs/autoformer_tiny --config=configs/autoformer.py:tiny
+    python -m experiments.autoformer --workdir=runs/autoformer_tiny \\
+      --config=configs/autoformer.py:tiny
     python -m experiments.autoformer --workdir=runs/autoformer_long --config.train.epochs=300
 
 The run: train the quantizer (without labels), generate, search the table, report.

@@ -177,21 +177,31 @@ class Gpt2(Space):
         return _joined(coarse.at[0].set(jnp.maximum(kept, MIN_LAYERS) - MIN_LAYERS), layers)
 
     def params(
-        self, genotype: ArrayLike, num_classes: int = VOCABULARY, dataset: str = "wt103"
+        self,
+        genotype: ArrayLike,
+        num_classes: int = VOCABULARY,
+        dataset: str = "wt103",
+        *,
+        embeddings: bool = True,
     ) -> jax.Array:
         """Of the model that is trained on ``dataset``: embeddings, layers and softmax.
 
-        Equals the column ``params`` of that data set's table in every row.
+        Equals the column ``params`` of that data set's table in every row, and
+        without embeddings the column ``params_nonembedding``.
 
         Args:
           genotype: int ``[..., L]``.
           num_classes: words of the vocabulary.
           dataset: "wt103" or "lm1b", see ``gpt2_costs``.
+          embeddings: count words, positions and softmax too.
 
         Raises:
           SpaceError: no such data set.
         """
-        return gpt2_costs.params(_form(dataset), num_classes, *_sizes(jnp.asarray(genotype)))
+        form, sizes = _form(dataset), _sizes(jnp.asarray(genotype))
+        if not embeddings:
+            return gpt2_costs.params_of_layers(form, *sizes)
+        return gpt2_costs.params(form, num_classes, *sizes)
 
     def flops(
         self, genotype: ArrayLike, num_classes: int = VOCABULARY, dataset: str = "wt103"

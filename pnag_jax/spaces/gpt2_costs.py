@@ -138,6 +138,14 @@ def params(
     return total.astype(jnp.float32)
 
 
+def params_of_layers(form: Form, ends: jax.Array, depth: jax.Array, inner: jax.Array) -> jax.Array:
+    """Of the layers and the norm behind them; arguments as ``params``."""
+    widths = jnp.asarray(WIDTHS)[ends[..., 0]]
+    of_layer = jnp.array([_layer_params(form, d) for d in WIDTHS], jnp.int32)[ends[..., 0]]
+    last_norm = 0 if form.relative else 2 * widths
+    return (depth * of_layer + inner * (2 * widths + 1) + last_norm).astype(jnp.float32)
+
+
 def flops(
     form: Form, vocabulary: int, ends: jax.Array, depth: jax.Array, inner: jax.Array
 ) -> jax.Array:
