@@ -237,7 +237,7 @@ def test_second_measurement_of_a_genotype_is_no_damage(tmp_path, arrays):
 def test_space_that_is_not_ours(tmp_path, arrays):
     path = saved(tmp_path / "t.npz", replaced(arrays, space=np.array("nb999")))
     with pytest.raises(
-        UsageError, match=r"space: 'nb999' is unknown; accepted are gnn, macro, mnasnet, nb"
+        UsageError, match=r"space: 'nb999' is unknown; accepted are gnn, macro, mnasnet, mob"
     ):
         read_table(path)
     assert not looks_like_table(path)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -33,9 +30,7 @@ class NotTraining(nn.Module):
         return self.layer(x, False)
 
 
-@pytest.mark.parametrize("expansion", [1, 3])
-@pytest.mark.parametrize("squeezed", [0, 2])
-@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("expansion", "squeezed", "stride"), [(1, 0, 1), (3, 2, 2), (1, 2, 2)])
 def test_costs_are_those_of_the_space(expansion, squeezed, stride):
     module = NotTraining(MBConv(6, expansion, 5, stride, squeezed))
     place, image = Layer(4, 6, 7, stride), jax.ShapeDtypeStruct((1, 7, 7, 4), jnp.float32)
@@ -47,10 +42,10 @@ def test_a_shortcut_where_size_and_channels_stay(x):
     """With batch norm's scales at 0 the layer computes nothing: what is left is the shortcut."""
     for features, stride, kept in ((4, 1, True), (6, 1, False), (4, 2, False)):
         module = MBConv(features, 2, 3, stride)
-        variables = module.init(jax.random.key(1), x, False)
+        variables = jax.jit(module.init, static_argnums=2)(jax.random.key(1), x, False)
         norm = variables["params"]["project"]["bn"]
         norm["scale"] = jnp.zeros_like(norm["scale"])
-        found = module.apply(variables, x, False)
+        found = jax.jit(module.apply, static_argnums=2)(variables, x, False)
         np.testing.assert_array_equal(found, x if kept else jnp.zeros_like(found))
 
 
@@ -66,49 +61,62 @@ def test_a_squeeze_by_hand():
         np.testing.assert_allclose(found, image * jnp.array(scale), rtol=1e-5)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 4))
-def _both(module, variables, x, choices, train):
-    mutable = ["batch_stats"] if train else []
-    return module.apply(variables, x, *choices, train, mutable=mutable)[0]
-
-
-@pytest.mark.parametrize("train", [False, True])
-@pytest.mark.parametrize(("features", "stride"), [(4, 1), (6, 2)])
-def test_every_kind_is_a_part_of_the_largest(x, features, stride, train):
+@pytest.mark.parametrize(
+    ("features", "stride", "train", "kinds"),
+    [
+        (4, 1, False, [(0, 0), (1, 1), (2, 0)]),
+        (6, 2, True, [(0, 1), (1, 0)]),
+    ],
+)
+def test_every_kind_is_a_part_of_the_largest(x, features, stride, train, kinds):
     largest = AnyMBConv(features, EXPANSIONS, KERNELS, SQUEEZED, stride, "hard_swish")
-    start = jnp.zeros((), jnp.int32)
+    start, mutable = jnp.zeros((), jnp.int32), ["batch_stats"] if train else []
     every = jax.jit(largest.init, static_argnums=4)(jax.random.key(1), x, start, start, False)
-    kinds = itertools.product(range(len(EXPANSIONS)), range(len(KERNELS)))
+
+    @jax.jit
+    def found(variables, expansion, kernel):
+        return largest.apply(variables, x, expansion, kernel, train, mutable=mutable)[0]
+
     for expansion, kernel in kinds:
         squeezed = SQUEEZED[expansion]
         module = MBConv(
             features, EXPANSIONS[expansion], KERNELS[kernel], stride, squeezed, "hard_swish"
         )
-        own = jax.jit(module.init, static_argnums=2)(jax.random.key(2), x, False)
-        # Moments that differ by channel, so that none can be mistaken for another.
-        own["batch_stats"] = jax.tree.map(
-            lambda leaf: leaf + jnp.arange(leaf.size) / leaf.size, own["batch_stats"]
-        )
-        expected = _both(module, own, x, (), train)
-        choices = jnp.int32(expansion), jnp.int32(kernel)
-        found = _both(largest, mbconv.copy_in(own, every), x, choices, train)
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+        @jax.jit
+        def alone(module=module):
+            own = module.init(jax.random.key(2), x, False)
+            # Moments that differ by channel, so that none can be mistaken for another.
+            own["batch_stats"] = jax.tree.map(
+                lambda leaf: leaf + jnp.arange(leaf.size) / leaf.size, own["batch_stats"]
+            )
+            return own, module.apply(own, x, train, mutable=mutable)[0]
+
+        own, expected = alone()
+        logits = found(mbconv.copy_in(own, every), jnp.int32(expansion), jnp.int32(kernel))
+        np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_layer_without_its_squeeze(x):
-    largest = AnyMBConv(4, (2,), (3,), (2,))
-    zero = jnp.zeros((), jnp.int32)
-    every = largest.init(jax.random.key(1), x, zero, zero, False)
-    module = MBConv(4, 2, 3)
-    own = module.init(jax.random.key(2), x, False)
-    found = largest.apply(mbconv.copy_in(own, every), x, zero, zero, False, jnp.bool_(False))
+@pytest.fixture(scope="module")
+def with_and_without():
+    """One layer that may expand and squeeze, and its variables."""
+    largest, zero = AnyMBConv(4, (1, 3), (3, 5), (2, 3)), jnp.zeros((), jnp.int32)
+    init = jax.jit(largest.init, static_argnums=4)
+    return largest, init(jax.random.key(1), jnp.zeros((2, 5, 5, 4)), zero, zero, False)
+
+
+def test_a_layer_without_its_squeeze(x, with_and_without):
+    largest, every = with_and_without
+    module, zero = MBConv(4, 1, 3), jnp.zeros((), jnp.int32)
+    own = jax.jit(module.init, static_argnums=2)(jax.random.key(2), x, False)
+    apply = jax.jit(largest.apply, static_argnums=4)
+    found = apply(mbconv.copy_in(own, every), x, zero, zero, False, jnp.bool_(False))
     np.testing.assert_allclose(found, module.apply(own, x, False), rtol=1e-4, atol=1e-5)
 
 
-def test_what_a_choice_leaves_out_has_no_gradient(x):
-    largest = AnyMBConv(4, (1, 3), (3, 5), (2, 3))
+def test_what_a_choice_leaves_out_has_no_gradient(x, with_and_without):
+    largest, variables = with_and_without
     zero = jnp.zeros((), jnp.int32)
-    variables = largest.init(jax.random.key(1), x, zero, zero, False)
 
     def loss(params):
         y, _ = largest.apply(
@@ -116,7 +124,7 @@ def test_what_a_choice_leaves_out_has_no_gradient(x):
         )
         return (y**2).sum()
 
-    gradient = jax.grad(loss)(variables["params"])
+    gradient = jax.jit(jax.grad(loss))(variables["params"])
     kernel = gradient["depthwise"]["conv"]["kernel"][:, :, 0]
     assert (kernel[1:4, 1:4, :4] != 0).all()
     assert (kernel[:, :, 4:] == 0).all() and (kernel[0] == 0).all() and (kernel[:, 4] == 0).all()
