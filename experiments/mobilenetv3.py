@@ -1,7 +1,8 @@
 """Generates and searches MobileNetV3 subnets of Once-for-All.
 
     python -m experiments.mobilenetv3 --workdir=runs/mobilenetv3
-    python -m experiments.mobilenetv3 --workdir=runs/mobilenetv3_tiny --config=configs/mobilenetv3.py:tiny
+    python -m experiments.mobilenetv3 --workdir=runs/mobilenetv3_tiny \\
+      --config=configs/mobilenetv3.py:tiny
     python -m experiments.mobilenetv3 --workdir=runs/mobilenetv3_long --config.train.epochs=300
 
 The run: train the quantizer (without labels), generate, search the table, report.

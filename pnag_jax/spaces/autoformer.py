@@ -175,7 +175,8 @@ class Autoformer(Space):
         coarse = jnp.maximum(kept, shallowest)
         layers = jnp.where(depths.active(kept, MAX_LAYERS)[:, None], layers, 1)
         layers = jnp.where(depths.active(coarse, MAX_LAYERS)[:, None], layers, 0)
-        return _joined(genotype.at[2].set(coarse - shallowest), layers)
+        deeper = (coarse - shallowest).astype(genotype.dtype)
+        return _joined(genotype.at[2].set(deeper), layers)
 
     def params(self, genotype: ArrayLike, num_classes: int = 1000) -> jax.Array:
         return _cost(jnp.asarray(genotype), True, num_classes)
