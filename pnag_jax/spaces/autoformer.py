@@ -61,8 +61,7 @@ class Autoformer(Space):
     """The space of 3 * (4^12 + 4^13 + 4^14 + 9^12 + 9^13 + 2 * 9^14 + 9^15 + 9^16) networks.
 
     Valid are the genotypes whose first layers, as many as the depth says, have
-    heads and a ratio of the variant, and whose others have zeros.  ``canonical``
-    empties the layers beyond the depth; nothing else is the same network.
+    heads and a ratio of the variant, and whose others have zeros.
     """
 
     name: str = "autoformer"
@@ -86,7 +85,7 @@ class Autoformer(Space):
         ends = jax.random.randint(key_ends, (n, len(_ENDS)), 0, 3)
         counts = jnp.asarray(_PER_LAYER)[ends[:, 0]][:, None]
         layers = jax.random.randint(key_layers, (n, MAX_LAYERS, 2), 1, counts + 1)
-        return self.canonical(_joined(ends, layers))
+        return _trimmed(_joined(ends, layers))
 
     def is_valid(self, genotype: ArrayLike) -> jax.Array:
         genotype = jnp.asarray(genotype)
@@ -97,10 +96,15 @@ class Autoformer(Space):
         return jnp.all(jnp.where(there, full, empty), axis=-1) & self.in_range(genotype)
 
     def canonical(self, genotype: ArrayLike) -> jax.Array:
-        """Without what stands beyond the last layer."""
-        genotype = jnp.asarray(genotype, jnp.int32)
-        there = depths.active(_depth(genotype), MAX_LAYERS)[..., None]
-        return _joined(genotype, jnp.where(there, _layers(genotype), 0))
+        """Without what stands beyond the last layer.
+
+        Of a genotype that is not valid, the nearest one that is: what a layer
+        lacks is the least, and what the variant has not the most that it has.
+        """
+        trimmed = _trimmed(jnp.asarray(genotype, jnp.int32))
+        there = depths.active(_depth(trimmed), MAX_LAYERS)[..., None]
+        counts = jnp.asarray(_PER_LAYER)[trimmed[..., 0]][..., None, :]
+        return _joined(trimmed, jnp.where(there, jnp.clip(_layers(trimmed), 1, counts), 0))
 
     @over_batch(1)
     def neighbours(self, genotype: jax.Array) -> jax.Array:
@@ -115,7 +119,7 @@ class Autoformer(Space):
         layers = depths.repeat_last(_layers(rows), depth)
         counts = jnp.asarray(_PER_LAYER)[rows[:, 0]][:, None]
         other = (rows[:, 0] != genotype[0])[:, None, None]
-        return self.canonical(_joined(rows, jnp.where(other, jnp.minimum(layers, counts), layers)))
+        return _trimmed(_joined(rows, jnp.where(other, jnp.minimum(layers, counts), layers)))
 
     @over_batch(1)
     def to_graph(self, genotype: jax.Array) -> Graph:
@@ -179,11 +183,11 @@ class Autoformer(Space):
         return _joined(genotype.at[2].set(deeper), layers)
 
     def params(self, genotype: ArrayLike, num_classes: int = 1000) -> jax.Array:
-        return _cost(jnp.asarray(genotype), True, num_classes)
+        return _cost(self.canonical(genotype), True, num_classes)
 
     def flops(self, genotype: ArrayLike, num_classes: int = 1000) -> jax.Array:
         """Of convolutions, dense layers and attention, for one 224 x 224 image."""
-        return _cost(jnp.asarray(genotype), False, num_classes)
+        return _cost(self.canonical(genotype), False, num_classes)
 
     def to_string(self, genotype: ArrayLike) -> str:
         """The network's config as JSON, one value a layer in the lists.
@@ -247,6 +251,12 @@ def _joined(ends: jax.Array, layers: jax.Array) -> jax.Array:
     return jnp.concatenate([ends[..., : len(_ENDS)], genes.astype(ends.dtype)], axis=-1)
 
 
+def _trimmed(genotype: jax.Array) -> jax.Array:
+    """Zeros beyond the last layer: ``[..., L] -> [..., L]``."""
+    there = depths.active(_depth(genotype), MAX_LAYERS)[..., None]
+    return _joined(genotype, jnp.where(there, _layers(genotype), 0))
+
+
 def _best_width(scores: jax.Array) -> jax.Array:
     """Variant and width as one number of 9: ``[..., N, F] -> [...]``."""
     return jnp.argmax(scores[..., 1, 1:_LAYER], axis=-1)
@@ -260,7 +270,7 @@ def _from_kinds(first: jax.Array, depth: jax.Array, kinds: jax.Array) -> jax.Arr
 
 
 def _cost(genotype: jax.Array, of_params: bool, num_classes: int) -> jax.Array:
-    """Summed as integers in thousands and the rest: float32 ``[...]``."""
+    """Of canonical forms, summed as integers in two parts: float32 ``[...]``."""
     size, width = genotype[..., 0], genotype[..., 1]
     layers = jnp.maximum(_layers(genotype) - 1, 0)
     there = depths.active(_depth(genotype), MAX_LAYERS)

@@ -50,6 +50,8 @@ COLUMNS = (
     *(f"d_inner{i}" for i in range(MAX_LAYERS)),
 )
 _PER_LAYER = len(HEADS) - 1, len(INNER) - 1
+# Heads, steps and rest of the smallest layer.
+_SMALLEST = (1, 1, 0)
 # Genes that a neighbour changes: all but what is left over of a step.
 _MOVED = len(_ENDS) + 2 * MAX_LAYERS
 
@@ -70,8 +72,7 @@ class Gpt2(Space):
 
     Valid are the genotypes whose first ``n_layer`` layers have heads and an inner
     width of at most 2048, and whose others have neither: zeros, as the tables
-    write them.  ``canonical`` empties the layers beyond the depth.  Every width
-    of the model is divisible by every number of heads.
+    write them.  Every width of the model is divisible by every number of heads.
 
     ``size`` counts the models in steps of 64, which are those that are drawn:
     36 * (75 ** 2 + ... + 75 ** 16).
@@ -108,10 +109,16 @@ class Gpt2(Space):
         return jnp.all(jnp.where(there, full, empty), axis=-1) & self.in_range(genotype)
 
     def canonical(self, genotype: ArrayLike) -> jax.Array:
-        """Without what stands beyond the last layer."""
-        genotype = jnp.asarray(genotype, jnp.int32)
-        there = depths.active(_depth(genotype), MAX_LAYERS)[..., None]
-        return _joined(genotype, jnp.where(there, _layers(genotype), 0))
+        """Without what stands beyond the last layer.
+
+        Of a genotype that is not valid, the nearest one that is: what a layer
+        lacks is the least there is.
+        """
+        trimmed = _trimmed(jnp.asarray(genotype, jnp.int32))
+        layers, there = _layers(trimmed), depths.active(_depth(trimmed), MAX_LAYERS)
+        full = jnp.where(there[..., None], jnp.maximum(layers, jnp.array(_SMALLEST)), 0)
+        rest = jnp.where(full[..., 1] < len(INNER) - 1, full[..., 2], 0)
+        return _joined(trimmed, full.at[..., 2].set(rest))
 
     @over_batch(1)
     def neighbours(self, genotype: jax.Array) -> jax.Array:
@@ -123,7 +130,7 @@ class Gpt2(Space):
         count = sum(CHOICES[:_MOVED]) - _MOVED
         rows = super().neighbours(genotype)[:count]
         depth = jnp.broadcast_to(_depth(genotype), (count,))
-        return self.canonical(_joined(rows, depths.repeat_last(_layers(rows), depth)))
+        return _trimmed(_joined(rows, depths.repeat_last(_layers(rows), depth)))
 
     @over_batch(1)
     def to_graph(self, genotype: jax.Array) -> Graph:
@@ -170,7 +177,7 @@ class Gpt2(Space):
             return genotype
         kept = jnp.minimum(_depth(genotype), count)
         layers = depths.spread(_layers(genotype), _depth(genotype), kept)
-        smallest = jnp.where(jnp.arange(MAX_LAYERS)[:, None] < MIN_LAYERS, jnp.array([1, 1, 0]), 0)
+        smallest = jnp.where(jnp.arange(MAX_LAYERS)[:, None] < MIN_LAYERS, jnp.array(_SMALLEST), 0)
         layers = jnp.where(depths.active(kept, MAX_LAYERS)[:, None], layers, smallest)
         ends = jnp.where(jnp.arange(len(_ENDS)) < (2 if n < 4 else 4), genotype[: len(_ENDS)], 0)
         coarse = genotype.at[: len(_ENDS)].set(ends)
@@ -198,7 +205,7 @@ class Gpt2(Space):
         Raises:
           SpaceError: no such data set.
         """
-        form, sizes = _form(dataset), _sizes(jnp.asarray(genotype))
+        form, sizes = _form(dataset), _sizes(self.canonical(genotype))
         if not embeddings:
             return gpt2_costs.params_of_layers(form, *sizes)
         return gpt2_costs.params(form, num_classes, *sizes)
@@ -207,7 +214,7 @@ class Gpt2(Space):
         self, genotype: ArrayLike, num_classes: int = VOCABULARY, dataset: str = "wt103"
     ) -> jax.Array:
         """For one sequence of 192 tokens, all logits computed; arguments as ``params``."""
-        return gpt2_costs.flops(_form(dataset), num_classes, *_sizes(jnp.asarray(genotype)))
+        return gpt2_costs.flops(_form(dataset), num_classes, *_sizes(self.canonical(genotype)))
 
     # -- tables ----------------------------------------------------------------
 
@@ -305,6 +312,12 @@ def _joined(genotype: jax.Array, layers: jax.Array) -> jax.Array:
     return jnp.concatenate([genotype[..., : len(_ENDS)], genes.astype(genotype.dtype)], axis=-1)
 
 
+def _trimmed(genotype: jax.Array) -> jax.Array:
+    """Zeros beyond the last layer: ``[..., L] -> [..., L]``."""
+    there = depths.active(_depth(genotype), MAX_LAYERS)[..., None]
+    return _joined(genotype, jnp.where(there, _layers(genotype), 0))
+
+
 def _layer_scores(scores: jax.Array) -> jax.Array:
     """Scores of no layer and of the 75 kinds: ``[..., N, F] -> [..., 16, 76]``."""
     return scores[..., 3:-1, _LAYER:-1]
@@ -323,12 +336,10 @@ def _from_kinds(scores: jax.Array, depth: jax.Array, kinds: jax.Array) -> jax.Ar
 
 
 def _sizes(genotype: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Ends ``[..., 3]``, depth ``[...]`` and inner widths together ``[...]``."""
-    genotype = genotype.astype(jnp.int32)
+    """Ends ``[..., 3]``, depth ``[...]`` and inner widths together, of a canonical form."""
     layers = _layers(genotype)
     inner = jnp.asarray(INNER)[layers[..., 1]] + layers[..., 2]
-    there = depths.active(_depth(genotype), MAX_LAYERS)
-    return genotype[..., 1:4], _depth(genotype), jnp.where(there, inner, 0).sum(axis=-1)
+    return genotype[..., 1:4], _depth(genotype), inner.sum(axis=-1)
 
 
 def _form(dataset: str) -> gpt2_costs.Form:
