@@ -85,7 +85,8 @@ def check(config: ConfigDict, space: Space) -> None:
     for group, registry in (("search", methods), ("objectives", several)):
         names = words(config[group].methods)
         for name in names:
-            registry.get(name)
+            # Settings in a name are looked at here, before a generator is trained.
+            registry.get(name).default_config(space)
         if not names or len(set(names)) < len(names):
             raise UsageError(
                 f"config.{group}.methods = {config[group].methods}; accepted are distinct ones of"
