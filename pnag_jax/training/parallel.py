@@ -17,8 +17,9 @@ A step function is written once::
 
 Under ``pmap`` it sees ``B / D`` examples and an axis name, and reduces over
 devices itself.  Under ``mesh`` it sees all ``B``, ``axis_name`` is ``None``,
-and the compiler splits the work.  Either way the batches, the keys and, up to
-the order of additions, the results are those of one device.
+and the compiler splits the work; the state may be split too, see
+:mod:`~pnag_jax.training.sharding`.  Either way the batches, the keys and, up
+to the order of additions, the results are those of one device.
 """
 
 from __future__ import annotations
@@ -31,15 +32,16 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
 from pnag_jax.errors import UsageError
+from pnag_jax.training import sharding
+from pnag_jax.training.sharding import DATA, Rule
 
 PyTree = Any
 Metrics = Mapping[str, jax.Array]
 
 STRATEGIES = ("pmap", "mesh")
-_AXIS = "devices"
 _SHUFFLE = np.uint32(2**32 - 1)  # fold_in value of the permutation; steps count from 0
 
 
@@ -112,6 +114,8 @@ class Epoch:
         steps_per_epoch: int,
         strategy: str,
         devices: Sequence[jax.Device],
+        model: int = 1,
+        rules: Sequence[Rule] = (),
     ):
         """See :func:`make_epoch`."""
         self.batch_size = batch_size
@@ -119,29 +123,32 @@ class Epoch:
         self.strategy = strategy
         self.devices = tuple(devices)
         self._step = step
-        mesh = jax.make_mesh(
-            (len(devices),), (_AXIS,), axis_types=(AxisType.Auto,), devices=self.devices
-        )
-        self._everywhere = NamedSharding(mesh, PartitionSpec())
-        self._split = NamedSharding(mesh, PartitionSpec(_AXIS))
+        self._rules = tuple(rules)
+        # pmap has one axis of its own: states on any other mesh would compile it anew.
+        axes = None if strategy == "pmap" else model
+        self._mesh = sharding.make_mesh(self.devices, axes)
+        self._everywhere = NamedSharding(self._mesh, PartitionSpec())
+        self._split = NamedSharding(self._mesh, PartitionSpec(DATA))
         count = len(self.devices)
         if strategy == "pmap":
             # A leading axis of devices, each with its own copy.
             self._copy = jax.jit(functools.partial(_repeat, count), out_shardings=self._split)
             self._first = jax.jit(_first, out_shardings=self._everywhere)
             self._run = jax.pmap(
-                functools.partial(self._steps, _AXIS),
-                axis_name=_AXIS,
+                functools.partial(self._steps, DATA),
+                axis_name=DATA,
                 in_axes=(0, None, None, None),
                 out_axes=(0, None),
                 devices=self.devices,
                 donate_argnums=0,
             )
         else:
-            self._copy = jax.jit(_duplicate, out_shardings=self._everywhere)
+            self._copy = jax.jit(lambda state: self._spread(_duplicate(state)))
+            self._whole = jax.jit(lambda state: state, out_shardings=self._everywhere)
             self._run = jax.jit(
                 functools.partial(self._steps, None),
-                out_shardings=(self._everywhere, self._everywhere),
+                # None: as the state itself is constrained.
+                out_shardings=(None, self._everywhere),
                 donate_argnums=0,
             )
 
@@ -194,8 +201,7 @@ class Epoch:
 
         numpy arrays; typed PRNG keys on the first device.
         """
-        if self.strategy == "pmap":
-            state = self._first(state)
+        state = self._first(state) if self.strategy == "pmap" else self._whole(state)
         leaves, structure = jax.tree.flatten(state)
         leaves = [x.addressable_shards[0].data for x in leaves]
         # Keys stay on their device: a key on the host is put back there at once.
@@ -227,9 +233,19 @@ class Epoch:
                 # All that the compiler needs to split the work on the batch.
                 row = jax.lax.with_sharding_constraint(row, self._split)
             batch = jax.tree.map(lambda x: x.at[row].get(mode="promise_in_bounds"), data)
-            return self._step(state, batch, jax.random.fold_in(key, s), axis_name)
+            state, metrics = self._step(state, batch, jax.random.fold_in(key, s), axis_name)
+            return spread(state), metrics
 
-        return jax.lax.scan(body, state, (jnp.arange(self.steps_per_epoch), rows))
+        # After the loop once more, or the compiler chooses for what leaves it.
+        spread = self._spread if axis_name is None else lambda state: state
+        state, metrics = jax.lax.scan(body, state, (jnp.arange(self.steps_per_epoch), rows))
+        return spread(state), metrics
+
+    def _spread(self, state: PyTree) -> PyTree:
+        """Keeps every leaf where its rule puts it; for traced states."""
+        return jax.lax.with_sharding_constraint(
+            state, sharding.shardings(state, self._mesh, self._rules)
+        )
 
 
 def make_epoch(
@@ -239,6 +255,8 @@ def make_epoch(
     steps_per_epoch: int,
     strategy: str = "pmap",
     devices: Sequence[jax.Device] | None = None,
+    model: int = 1,
+    rules: Sequence[Rule] = (),
 ) -> Epoch:
     """Compiles ``step`` into an epoch over devices.
 
@@ -248,10 +266,13 @@ def make_epoch(
       steps_per_epoch: ``S``; ``S B`` examples at most as there are.
       strategy: "pmap" or "mesh".
       devices: all local ones by default.
+      model: how many devices share one copy of the state, under "mesh".
+      rules: which axes of it they split, see ``sharding.shardings``.
 
     Raises:
       UsageError: an unknown strategy; a batch size or step count below 1; a
-        batch that the devices do not divide.
+        ``model`` that does not divide the devices, or under "pmap"; a batch
+        that the devices along the data axis do not divide.
     """
     devices = jax.local_devices() if devices is None else devices
     if strategy not in STRATEGIES:
@@ -259,10 +280,13 @@ def make_epoch(
     for name, value in (("batch_size", batch_size), ("steps_per_epoch", steps_per_epoch)):
         if value < 1:
             raise UsageError(f"{name}={value}: must be at least 1")
-    if batch_size % len(devices):
-        near = math.ceil(batch_size / len(devices)) * len(devices)
+    if strategy == "pmap" and model != 1:
+        raise UsageError(f"mesh.model={model}: accepted with --strategy=mesh alone")
+    ways = len(devices) // model if model > 0 else 0
+    if ways and batch_size % ways:
+        near = math.ceil(batch_size / ways) * ways
         raise UsageError(
-            f"batch_size={batch_size}: the {len(devices)} devices do not divide it; {near} would do"
+            f"batch_size={batch_size}: the {ways} devices do not divide it; {near} would do"
         )
     return Epoch(
         step,
@@ -270,6 +294,8 @@ def make_epoch(
         steps_per_epoch=steps_per_epoch,
         strategy=strategy,
         devices=devices,
+        model=model,
+        rules=rules,
     )
 
 
