@@ -49,6 +49,11 @@ def default(space: str) -> ConfigDict:
                 # Over all local devices: pmap or mesh.
                 "strategy": "pmap",
             },
+            "mesh": {
+                # Devices that share one copy of the prior's parameters and optimizer
+                # state, with strategy=mesh; the others split the batch.
+                "model": 1,
+            },
             # Arguments of pnag_jax.generation.build.
             "counts": {
                 "max_parents": 3,

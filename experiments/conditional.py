@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -24,7 +25,8 @@ from pnag_jax.generation import Generator, prior, promise
 from pnag_jax.generation.labels import quantiles
 from pnag_jax.generation.prior import Prior
 from pnag_jax.models import next_scale_step, stage1_step
-from pnag_jax.training import files, loop, metrics, parallel
+from pnag_jax.models.next_scale import RULES
+from pnag_jax.training import files, hosts, loop, metrics, parallel
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
@@ -53,6 +55,7 @@ def train(
     *,
     workdir_path: str | os.PathLike[str],
     key: jax.Array,
+    devices: Sequence[jax.Device] | None = None,
     interrupt: Interrupt | None = None,
     progress: Progress | None = None,
     strict_resume: bool = False,
@@ -66,6 +69,7 @@ def train(
       held_out: int ``[m, L]``, what neither was trained on.
       workdir_path: a folder that this process alone writes to.
       key: decides everything random; consumed.
+      devices: as for ``stage1.train_generator``.
       interrupt: flag of a signal.
       progress: where progress is shown.
       strict_resume: refuse a damaged newest checkpoint.
@@ -84,7 +88,10 @@ def train(
         labels.told_hardware,
         **{name: fields[name] for name in _MODEL},
     )
-    settings.check_batch(config, len(data.codes), "prior")
+    devices = jax.local_devices() if devices is None else devices
+    settings.check_batch(
+        config, len(data.codes), "prior", devices=len(devices), model=config.mesh.model
+    )
     steps = len(data.codes) // fields.batch_size
     optimizer = stage1_step.make_optimizer(
         learning_rate=fields.learning_rate,
@@ -98,6 +105,9 @@ def train(
         batch_size=fields.batch_size,
         steps_per_epoch=steps,
         strategy=config.train.strategy,
+        devices=devices,
+        model=config.mesh.model,
+        rules=RULES,
     )
     codes, *told = _watched(labels, held_out[:_WATCHED])
     watched = jnp.asarray(tokens.of(codes))
@@ -129,7 +139,7 @@ def train(
         )
     trained = Prior(labels.generator, tokens, model, state.params)
     summary = phase.result
-    if summary is None:
+    if summary is None and hosts.leads():
         timings = metrics.read(folder / FOLDER / metrics.TIMINGS)
         summary = phase.finish(
             {
@@ -147,7 +157,7 @@ def train(
                 "held_out_bits": bits(state.params),
             }
         )
-    return Trained(trained, labels, summary)
+    return Trained(trained, labels, summary or {})
 
 
 def _watched(labels: Labels, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ from experiments import (
     command,
     conditional,
     conditioning,
+    distributed,
     fronts,
     generating,
     knowledge,
@@ -37,13 +38,16 @@ from pnag_jax.benchmarks import MissingTableError, Table, Task
 from pnag_jax.benchmarks.objectives import Goal
 from pnag_jax.errors import UsageError
 from pnag_jax.generation import Generator
-from pnag_jax.training import interrupts
+from pnag_jax.training import hosts, interrupts
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
 from pnag_jax.training.workdir import Workdir
 
 # Groups that the phase which reads them fixes, when it begins.
-_MAY_CHANGE = ("search", "generation", "objectives", "prior", "ask", "meta", "transfer")
+# "mesh" changes where numbers are, not which.
+_MAY_CHANGE = ("search", "generation", "objectives", "prior", "ask", "meta", "transfer", "mesh")
+
+_TRAININGS = ("training", "prior")
 
 # The flags belong to the program that calls ``main``: its --help shows them.
 flags.disclaim_key_flags()
@@ -57,7 +61,8 @@ def main(space_name: str) -> NoReturn:
 
 
 def _main(space_name: str) -> None:
-    with interrupts.watch() as interrupt:
+    distributed.join()
+    with distributed.together(), interrupts.watch() as interrupt:
         run(
             space_name,
             run_flags.config(),
@@ -92,7 +97,7 @@ def run(
       interrupt: flag of a signal.
 
     Returns:
-      What ``results.json`` holds.
+      What ``results.json`` holds; nothing on a process that does not lead.
 
     Raises:
       UsageError: a field, task or metric that is not accepted, or a folder of
@@ -102,6 +107,8 @@ def run(
     space = spaces.get(space_name)
     settings.check(config, space)
     environment = command.environment()
+    program = f"experiments.{space_name}"
+    distributed.require_same(program, mode, config.to_dict())
     wanted = run_flags.PARTS if mode == "all" else (mode,)
     # Before the training: a task that does not exist should not cost an hour.
     table, task = _task(space_name, config, benchmark_dir, wanted)
@@ -112,20 +119,20 @@ def run(
         if table is not None and isinstance(task, Task)
         else None
     )
-    with Workdir(
-        workdir,
-        program=f"experiments.{space_name}",
-        config=config.to_dict(),
-        may_change=_MAY_CHANGE,
-    ) as folder:
+    with (
+        distributed.folder(workdir) as path,
+        Workdir(path, program=program, config=config.to_dict(), may_change=_MAY_CHANGE) as folder,
+    ):
         interrupt = interrupt or Interrupt()
         if transfer is None:
             steps = _Run(
                 config, folder, wanted, table, task, columns, known, strict_resume, interrupt
             )
             steps.do()
-        else:
+        elif hosts.leads():
             transferring.propose(config, transfer, folder.path, interrupt)
+        if not hosts.leads():
+            return {}
         return outcome.report(folder, space_name, config, environment)
 
 
@@ -207,14 +214,17 @@ class _Run:
         self._known = known
         self._strict = strict_resume
         self._interrupt = interrupt
-        self._progress = Progress()
+        self._all_train = self._all_train_prior = False
+        self._progress = Progress(quiet=not hosts.leads())
         root = jax.random.key(config.seed)
         self._key_train, self._key_generate, self._key_search = jax.random.split(root, 3)
         self._key_prior, self._key_ask = jax.random.split(jax.random.fold_in(root, 3))
 
     def do(self) -> None:
         """Runs the wanted phases that are not finished."""
-        trained = phases.result(self._folder, "training") is not None
+        # The leader alone knows what is finished.
+        finished = [phases.result(self._folder, name) is not None for name in _TRAININGS]
+        trained, told = (bool(x) for x in hosts.told(finished))
         if not trained and self._wanted == ("search",) and isinstance(self._task, Goal):
             say(f"{self._folder.path} holds no trained generator: one is trained first")
             self._wanted = ("train", "search")
@@ -225,15 +235,20 @@ class _Run:
             )
         # Opened before any work, so that a refusal comes at once.
         generate, search = self._generate_phase(), self._search_phase()
-        self._open_prior()
+        self._open_prior(told)
         if "train" in self._wanted:
-            if not trained:
+            # All processes train what is missing; what is finished, the leader reads alone.
+            train_prior = self._columns is not None and not told
+            self._all_train, self._all_train_prior = not trained or train_prior, train_prior
+            if self._all_train:
                 self._trained  # noqa: B018
             self._done("training")
             if self._columns is not None:
-                if phases.result(self._folder, "prior") is None:
+                if train_prior:
                     self._prior  # noqa: B018
                 self._done("prior")
+        if not hosts.leads():
+            return
         if generate is not None:
             if generate.result is None:
                 generator, training = self._trained
@@ -256,11 +271,11 @@ class _Run:
                 search.finish(self._search(self._table, self._task))
             self._done(search.name)
 
-    def _open_prior(self) -> None:
+    def _open_prior(self, trained: bool) -> None:
         """Refuses another prior than that of the folder, or one that is not trained yet."""
         if self._columns is None:
             return
-        if phases.result(self._folder, "prior") is None and "train" not in self._wanted:
+        if not trained and "train" not in self._wanted:
             raise UsageError(
                 f"--mode={self._wanted[0]}: {self._folder.path} holds no trained prior; run"
                 " --mode=train --config.prior.enabled=true or --mode=all first"
@@ -298,6 +313,7 @@ class _Run:
             workdir_path=self._folder.path,
             key=self._key_train,
             strategy=self._config.train.strategy,
+            devices=jax.devices() if self._all_train else None,
             interrupt=self._interrupt,
             progress=self._progress,
             strict_resume=self._strict,
@@ -315,6 +331,7 @@ class _Run:
             training.data.held_out,
             workdir_path=self._folder.path,
             key=self._key_prior,
+            devices=jax.devices() if self._all_train_prior else None,
             interrupt=self._interrupt,
             progress=self._progress,
             strict_resume=self._strict,
@@ -343,6 +360,8 @@ class _Run:
 
     def _done(self, name: str) -> None:
         """Says what a phase came to; the boundary at which a signal is heeded."""
+        if not hosts.leads():
+            return
         found = (
             asking.found(self._folder)
             if name == "conditional"

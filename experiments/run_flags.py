@@ -5,6 +5,7 @@ from __future__ import annotations
 from absl import flags
 from ml_collections import ConfigDict
 
+from experiments import distributed
 from pnag_jax.training import parallel
 
 # What --mode=all does, and what is done alone.
@@ -29,6 +30,7 @@ def define() -> None:
     flags.DEFINE_integer("seed", None, "Sets config.seed.", lower_bound=0, upper_bound=2**31 - 1)
     flags.DEFINE_integer("count", None, "Sets config.generation.count.", lower_bound=1)
     flags.DEFINE_enum("strategy", None, parallel.STRATEGIES, "Sets config.train.strategy.")
+    distributed.define()
     flags.DEFINE_bool("strict_resume", False, "Refuse a damaged newest checkpoint.")
 
 

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from pnag_jax.errors import UsageError, UserError
+from pnag_jax.training import hosts
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.metrics import MetricsWriter
@@ -45,6 +46,10 @@ def fit(
     ``metrics.jsonl`` are bit for bit those of an unbroken one: everything
     random comes from ``key`` and the epoch's number, and what was logged
     after the restored step is dropped and logged again.
+
+    Where ``epoch`` spans processes, all of them call this alike; the leader's
+    checkpoint decides where they begin, the leader alone saves, and a signal
+    to any of them stops all at the same step.
 
     Args:
       epoch: from :func:`~pnag_jax.training.parallel.make_epoch`.
@@ -86,8 +91,14 @@ def fit(
     if log_every is not None and log_every < 1:
         raise UsageError(f"log_every={log_every}: must be at least 1")
     steps = epoch.steps_per_epoch
-    state, done = _resume(epoch, state, key, checkpoints, strict_resume)
-    checkpoints.clean()
+    done = 0
+    if not epoch.spans or hosts.leads():
+        state, done = _resume(epoch, state, key, checkpoints, strict_resume)
+        checkpoints.clean()
+    if epoch.spans:
+        hosts.require_same(data, "the data that is trained on")
+        state, done = hosts.told((state, np.int32(done)))
+        done = int(done)
     if done >= num_epochs:
         return jax.device_put(state)
     metrics.truncate(done * steps if done else -1)
@@ -114,12 +125,15 @@ def fit(
                 saved = f"step {kept[-1]} is the newest checkpoint" if kept else "nothing is saved"
                 raise UserError(f"{fault} (epoch {number}); {saved} in {checkpoints.folder}")
             last = number + 1 == num_epochs
+            if epoch.spans and interrupt is not None:
+                interrupt.signum = hosts.highest(interrupt.signum or 0) or None
             requested = interrupt is not None and interrupt.requested
             if last or requested or (number + 1) % save_every_epochs == 0:
                 # Lines first: what a checkpoint has left behind must be on the disk.
                 metrics.flush(durable=True)
                 tree = {"key": key, "state": epoch.fetch(placed)}
-                checkpoints.save(end, tree, require_finite=require_finite)
+                if not epoch.spans or hosts.leads():
+                    checkpoints.save(end, tree, require_finite=require_finite)
             bar.update(end, **_shown(logged))
             if requested and interrupt is not None:
                 interrupt.check(f"step {end} is saved in {checkpoints.folder}")

@@ -35,7 +35,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from pnag_jax.errors import UsageError
-from pnag_jax.training import sharding
+from pnag_jax.training import hosts, sharding
 from pnag_jax.training.sharding import DATA, Rule
 
 PyTree = Any
@@ -104,6 +104,8 @@ class Epoch:
       steps_per_epoch: ``S``.
       strategy: "pmap" or "mesh".
       devices: the ``D`` devices.
+      spans: whether other processes have some of them; all methods must then
+        be called by all of these processes.
     """
 
     def __init__(
@@ -124,15 +126,19 @@ class Epoch:
         self.devices = tuple(devices)
         self._step = step
         self._rules = tuple(rules)
-        # pmap has one axis of its own: states on any other mesh would compile it anew.
-        axes = None if strategy == "pmap" else model
-        self._mesh = sharding.make_mesh(self.devices, axes)
+        mine = [d for d in self.devices if d.process_index == jax.process_index()]
+        self.spans = len(mine) < len(self.devices)
+        if strategy == "pmap":
+            # It has one axis of its own: states on any other mesh would compile it
+            # anew.  A process gives it and gets from it the rows of its own devices.
+            self._mesh = sharding.make_mesh(mine, None)
+        else:
+            self._mesh = sharding.make_mesh(self.devices, model)
         self._everywhere = NamedSharding(self._mesh, PartitionSpec())
         self._split = NamedSharding(self._mesh, PartitionSpec(DATA))
-        count = len(self.devices)
         if strategy == "pmap":
             # A leading axis of devices, each with its own copy.
-            self._copy = jax.jit(functools.partial(_repeat, count), out_shardings=self._split)
+            self._copy = jax.jit(functools.partial(_repeat, len(mine)), out_shardings=self._split)
             self._first = jax.jit(_first, out_shardings=self._everywhere)
             self._run = jax.pmap(
                 functools.partial(self._steps, DATA),
@@ -157,7 +163,7 @@ class Epoch:
 
         The caller's arrays stay whole: :meth:`run` donates only the copy.
         """
-        return self._copy(jax.device_put(state, self._everywhere))
+        return self._copy(hosts.put(state, self._everywhere))
 
     def place_data(self, data: PyTree) -> PyTree:
         """Puts the data, leaves ``[M, ...]``, whole on every device.
@@ -175,7 +181,7 @@ class Epoch:
                 f"batch_size={self.batch_size}, steps_per_epoch={self.steps_per_epoch}:"
                 f" an epoch draws without replacement and there are {size} examples"
             )
-        return jax.device_put(data, self._everywhere)
+        return hosts.put(data, self._everywhere)
 
     def run(
         self, state: PyTree, data: PyTree, key: jax.Array, epoch: int
@@ -193,7 +199,7 @@ class Epoch:
         Returns:
           The new state, and the metrics of each step, leaves ``[S, ...]``.
         """
-        key, number = jax.device_put((key, np.int32(epoch)), self._everywhere)
+        key, number = hosts.put((key, np.int32(epoch)), self._everywhere)
         return self._run(state, data, key, number)
 
     def fetch(self, state: PyTree) -> PyTree:
@@ -205,8 +211,8 @@ class Epoch:
         leaves, structure = jax.tree.flatten(state)
         leaves = [x.addressable_shards[0].data for x in leaves]
         # Keys stay on their device: a key on the host is put back there at once.
-        host = iter(jax.device_get([x for x in leaves if not _is_key(x)]))
-        return jax.tree.unflatten(structure, [x if _is_key(x) else next(host) for x in leaves])
+        host = iter(jax.device_get([x for x in leaves if not hosts.is_key(x)]))
+        return jax.tree.unflatten(structure, [x if hosts.is_key(x) else next(host) for x in leaves])
 
     def _steps(
         self,
@@ -301,11 +307,7 @@ def make_epoch(
 
 def _strong(x: jax.Array) -> jax.Array:
     # A weakly typed leaf would change its type, and compile anew, after one step.
-    return x if _is_key(x) else jnp.asarray(x, x.dtype)
-
-
-def _is_key(x: jax.Array) -> bool:
-    return jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+    return x if hosts.is_key(x) else jnp.asarray(x, x.dtype)
 
 
 def _duplicate(state: PyTree) -> PyTree:

@@ -139,7 +139,7 @@ class Workdir:
                 f"{path}: belongs to {found['program']}, not to {wanted['program']};"
                 " use another workdir"
             )
-        differences = list(_differences(found["config"], wanted["config"], may_change))
+        differences = list(differences(found["config"], wanted["config"], may_change))
         if differences:
             raise UsageError(
                 f"{path}: the run was started with another config: {'; '.join(differences)}."
@@ -160,7 +160,8 @@ def _read_json(path: pathlib.Path) -> Any:
         raise DataError(f"{path}: not JSON: damaged or truncated") from error
 
 
-def _differences(old: Any, new: Any, may_change: tuple[str, ...]) -> Iterator[str]:
+def differences(old: Any, new: Any, may_change: tuple[str, ...] = ()) -> Iterator[str]:
+    """Each field of nested dicts that differs, as "<dotted name> was <old> and is <new>"."""
     before, after = dict(_fields(old)), dict(_fields(new))
     for name in sorted(before.keys() | after.keys()):
         was, now = before.get(name, _ABSENT), after.get(name, _ABSENT)
