@@ -92,9 +92,7 @@ def _end(error: UserError) -> NoReturn:
     if isinstance(error, Interrupted):
         say(message)
     else:
-        _write(
-            f"error: {message}" if hosts.leads() else f"error in process {hosts.index()}: {message}"
-        )
+        _write(f"error{'' if hosts.leads() else f' in process {hosts.index()}'}: {message}")
     if hosts.count() > 1:
         # The end of the interpreter would wait for processes that wait for this one.
         os._exit(error.exit_code)

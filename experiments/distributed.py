@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -25,6 +26,9 @@ from pnag_jax.training.workdir import differences
 
 # They belong to the program that calls ``define``: its --help shows them.
 flags.disclaim_key_flags()
+
+# What the libraries of collective operations say of a process that is gone.
+_LOST = re.compile(r"Gloo|NCCL|UNAVAILABLE|Connection closed")
 
 _ADDRESS = ("coordinator_address", "process_id", "process_count")
 
@@ -60,7 +64,7 @@ def join() -> None:
         if given:
             raise UsageError(f"--distributed=off: {given[0]} is accepted with auto or on")
         return
-    if given:
+    if address is not None and number is not None and count is not None:
         _check_address(address, number, count)
     tentative = mode == "auto" and not given and not hosts.detected()
     if tentative and not hosts.on_cloud_tpu():
@@ -104,7 +108,7 @@ def together() -> Iterator[None]:
     except Exception as error:
         if hosts.count() == 1:
             raise
-        if isinstance(error, jax.errors.JaxRuntimeError) and "Gloo" in str(error):
+        if isinstance(error, jax.errors.JaxRuntimeError) and _LOST.search(str(error)):
             raise UserError(
                 "another process ended or cannot be reached; what it said tells why, and the same"
                 " command resumes"

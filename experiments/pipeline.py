@@ -33,11 +33,12 @@ from experiments import (
 from experiments.command import say
 from experiments.conditioning import Columns
 from experiments.phases import Phase
-from pnag_jax import benchmarks, spaces
+from pnag_jax import benchmarks, methods, spaces
 from pnag_jax.benchmarks import MissingTableError, Table, Task
 from pnag_jax.benchmarks.objectives import Goal
 from pnag_jax.errors import UsageError
 from pnag_jax.generation import Generator
+from pnag_jax.methods import several
 from pnag_jax.training import hosts, interrupts
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
@@ -338,9 +339,13 @@ class _Run:
         )
 
     def _search(self, table: Table, task: Task | Goal) -> dict[str, Any]:
-        several = isinstance(task, Goal)
-        module, group = (fronts, "objectives") if several else (searching, "search")
-        generative = set(module.GENERATIVE) & set(settings.words(self._config[group].methods))
+        module, registry, group = (
+            (fronts, several, "objectives")
+            if isinstance(task, Goal)
+            else (searching, methods, "search")
+        )
+        names = settings.words(self._config[group].methods)
+        generative = searching.taking("generator", names, registry)
         say(f"search: {task.name} of {table.source}")
         run: Callable[..., dict[str, Any]] = module.run
         if self._known is not None:

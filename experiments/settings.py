@@ -87,7 +87,8 @@ def check(config: ConfigDict, space: Space) -> None:
     for group, registry in (("search", methods), ("objectives", several)):
         names = words(config[group].methods)
         for name in names:
-            registry.get(name)
+            # Settings in a name are looked at here, before a generator is trained.
+            registry.get(name).default_config(space)
         if not names or len(set(names)) < len(names):
             raise UsageError(
                 f"config.{group}.methods = {config[group].methods}; accepted are distinct ones of"
@@ -150,7 +151,8 @@ def check_batch(
     if devices % model:
         fitting = ", ".join(str(m) for m in range(1, devices + 1) if devices % m == 0)
         raise UsageError(
-            f"config.mesh.model = {model}; accepted are divisors of the {devices} devices: {fitting}"
+            f"config.mesh.model = {model}; accepted are divisors of the {devices} devices:"
+            f" {fitting}"
         )
     batch, devices = config[group].batch_size, devices // model
     if batch > trained_on:

@@ -138,11 +138,12 @@ def told(tree: PyTree) -> PyTree:
     bytes_ = np.asarray(multihost_utils.broadcast_one_to_all(bytes_))
     found, start = [], 0
     for leaf, x in zip(leaves, raw, strict=True):
-        mine = np.frombuffer(bytes_[start : start + x.nbytes].tobytes(), x.dtype).reshape(x.shape)
+        part: Any = np.frombuffer(bytes_[start : start + x.nbytes].tobytes(), x.dtype)
+        part = part.reshape(x.shape)
+        if is_key(leaf):
+            part = jax.random.wrap_key_data(part, impl=jax.random.key_impl(leaf))
+        found.append(part)
         start += x.nbytes
-        found.append(
-            jax.random.wrap_key_data(mine, impl=jax.random.key_impl(leaf)) if is_key(leaf) else mine
-        )
     return jax.tree.unflatten(structure, found)
 
 

@@ -139,10 +139,10 @@ class Workdir:
                 f"{path}: belongs to {found['program']}, not to {wanted['program']};"
                 " use another workdir"
             )
-        differences = list(differences(found["config"], wanted["config"], may_change))
-        if differences:
+        differing = list(differences(found["config"], wanted["config"], may_change))
+        if differing:
             raise UsageError(
-                f"{path}: the run was started with another config: {'; '.join(differences)}."
+                f"{path}: the run was started with another config: {'; '.join(differing)}."
                 f" Use another workdir or the old values (free to change:"
                 f" {', '.join(may_change) or 'nothing'})"
             )
