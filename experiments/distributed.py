@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import re
-import sys
 import tempfile
-import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,9 +22,6 @@ from pnag_jax.training.workdir import differences
 
 # They belong to the program that calls ``define``: its --help shows them.
 flags.disclaim_key_flags()
-
-# What the libraries of collective operations say of a process that is gone.
-_LOST = re.compile(r"Gloo|NCCL|UNAVAILABLE|Connection closed")
 
 _ADDRESS = ("coordinator_address", "process_id", "process_count")
 
@@ -92,31 +85,6 @@ def _check_address(address: str, number: int, count: int) -> None:
         raise UsageError(
             f"--process_id={number}: accepted are 0 .. {count - 1}, for --process_count={count}"
         )
-
-
-@contextlib.contextmanager
-def together() -> Iterator[None]:
-    """For the whole work: a process that loses the others, or fails, ends at once.
-
-    Raises:
-      UserError: another process was lost.
-    """
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        if hosts.count() == 1:
-            raise
-        if isinstance(error, jax.errors.JaxRuntimeError) and _LOST.search(str(error)):
-            raise UserError(
-                "another process ended or cannot be reached; what it said tells why, and the same"
-                " command resumes"
-            ) from error
-        # The end of the interpreter would wait for processes that wait for this one.
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
 
 
 def require_same(program: str, mode: str, config: Mapping[str, Any]) -> None:

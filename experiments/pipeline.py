@@ -63,7 +63,7 @@ def main(space_name: str) -> NoReturn:
 
 def _main(space_name: str) -> None:
     distributed.join()
-    with distributed.together(), interrupts.watch() as interrupt:
+    with hosts.together(), interrupts.watch() as interrupt:
         run(
             space_name,
             run_flags.config(),
