@@ -6,6 +6,7 @@ The folder gets ``checkpoints/prior``, ``prior/`` with ``metrics.jsonl``,
 
 from __future__ import annotations
 
+import math
 import os
 import pathlib
 from collections.abc import Sequence
@@ -89,9 +90,9 @@ def train(
         **{name: fields[name] for name in _MODEL},
     )
     devices = jax.local_devices() if devices is None else devices
-    settings.check_batch(
-        config, len(data.codes), "prior", devices=len(devices), model=config.mesh.model
-    )
+    # What is trained already is read by one process, which may have fewer devices.
+    model_axis = math.gcd(config.mesh.model, len(devices))
+    settings.check_batch(config, len(data.codes), "prior", devices=len(devices), model=model_axis)
     steps = len(data.codes) // fields.batch_size
     optimizer = stage1_step.make_optimizer(
         learning_rate=fields.learning_rate,
@@ -106,7 +107,7 @@ def train(
         steps_per_epoch=steps,
         strategy=config.train.strategy,
         devices=devices,
-        model=config.mesh.model,
+        model=model_axis,
         rules=RULES,
     )
     codes, *told = _watched(labels, held_out[:_WATCHED])
