@@ -60,6 +60,7 @@ def train(
     interrupt: Interrupt | None = None,
     progress: Progress | None = None,
     strict_resume: bool = False,
+    profile: bool = False,
 ) -> Trained:
     """A trained prior; trains only what is not trained yet.
 
@@ -74,6 +75,7 @@ def train(
       interrupt: flag of a signal.
       progress: where progress is shown.
       strict_resume: refuse a damaged newest checkpoint.
+      profile: save a profiler's trace of a few steps, in ``profile/``.
 
     Raises:
       As ``stage1.train_generator``.
@@ -137,6 +139,7 @@ def train(
             save_every_epochs=fields.save_every_epochs,
             strict_resume=strict_resume,
             on_epoch=on_epoch,
+            profile=folder / "profile" / "prior" if profile else None,
         )
     trained = Prior(labels.generator, tokens, model, state.params)
     summary = phase.result

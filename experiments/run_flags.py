@@ -5,7 +5,7 @@ from __future__ import annotations
 from absl import flags
 from ml_collections import ConfigDict
 
-from experiments import distributed
+from experiments import compiled, distributed
 from pnag_jax.training import parallel
 
 # What --mode=all does, and what is done alone.
@@ -31,6 +31,8 @@ def define() -> None:
     flags.DEFINE_integer("count", None, "Sets config.generation.count.", lower_bound=1)
     flags.DEFINE_enum("strategy", None, parallel.STRATEGIES, "Sets config.train.strategy.")
     distributed.define()
+    compiled.define()
+    flags.DEFINE_bool("profile", False, "Save a trace of a few training steps in profile/.")
     flags.DEFINE_bool("strict_resume", False, "Refuse a damaged newest checkpoint.")
 
 
