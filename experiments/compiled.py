@@ -46,11 +46,10 @@ def use() -> None:
     if given == "off":
         jax.config.update("jax_enable_compilation_cache", False)
         return
-    if given == "auto" and jax.config.read("jax_compilation_cache_dir") is not None:
+    if given == "auto" and jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
         return
-    folder = default_folder() if given == "auto" else pathlib.Path(given).expanduser().absolute()
     try:
-        folder = prepare(folder)
+        folder = prepare(default_folder() if given == "auto" else pathlib.Path(given).absolute())
     except UserError as error:
         if given != "auto":
             raise UsageError(f"--compilation_cache={given}: {error}") from error
@@ -63,11 +62,16 @@ def use() -> None:
 
 
 def default_folder() -> pathlib.Path:
-    """``pnag_jax`` in the user's cache folder, by the XDG base directory specification."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
+    """``pnag_jax`` in the user's cache folder, by the XDG base directory specification.
+
+    Raises:
+      UserError: the user has no folder.
+    """
     # That specification: a relative path is to be ignored.
-    root = pathlib.Path(base) if os.path.isabs(base) else pathlib.Path("~/.cache").expanduser()
-    return root / "pnag_jax"
+    for root in (os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache")):
+        if os.path.isabs(root):
+            return pathlib.Path(root) / "pnag_jax"
+    raise UserError("HOME is not set")
 
 
 def prepare(folder: pathlib.Path) -> pathlib.Path:
