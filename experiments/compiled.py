@@ -22,27 +22,30 @@ flags.disclaim_key_flags()
 _MOST_BYTES = 2 * 2**30
 
 
-def define() -> None:
+def define(values: flags.FlagValues = flags.FLAGS) -> None:
     """The flag --compilation_cache."""
     flags.DEFINE_string(
         "compilation_cache",
         "auto",
         "Folder that keeps compiled programs, or off; auto: that of JAX_COMPILATION_CACHE_DIR,"
         " else pnag_jax in the user's cache folder.",
+        flag_values=values,
     )
 
 
-def use() -> None:
+def use(given: str) -> None:
     """Does what the flag says; to be called before anything is compiled.
 
     What is kept is machine code that later runs execute.  A folder that others
     can write to is therefore refused, and processors that differ in their
     instructions use folders of their own.
 
+    Args:
+      given: "auto", "off" or a folder.
+
     Raises:
       UsageError: the folder is not accepted.
     """
-    given = flags.FLAGS.compilation_cache
     if given == "off":
         jax.config.update("jax_enable_compilation_cache", False)
         return

@@ -7,6 +7,7 @@ it, in a folder of their own that is gone afterwards, and then wait for it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -26,28 +27,29 @@ flags.disclaim_key_flags()
 _ADDRESS = ("coordinator_address", "process_id", "process_count")
 
 
-def define() -> None:
+def define(values: flags.FlagValues = flags.FLAGS) -> None:
     """The flags; those of ``_ADDRESS`` are given together or not at all."""
     flags.DEFINE_enum(
         "distributed",
         "auto",
         ("auto", "on", "off"),
         "Several processes as one run; auto: where a launcher or --coordinator_address says so.",
+        flag_values=values,
     )
-    flags.DEFINE_string("coordinator_address", None, "host:port of process 0.")
-    flags.DEFINE_integer("process_id", None, "Which process this is, from 0.", lower_bound=0)
-    flags.DEFINE_integer("process_count", None, "How many there are.", lower_bound=1)
-    flags.DEFINE_integer("connect_seconds", 300, "How long to wait for them.", lower_bound=1)
+    flags.DEFINE_string("coordinator_address", None, "host:port of process 0.", flag_values=values)
+    number = functools.partial(flags.DEFINE_integer, flag_values=values)
+    number("process_id", None, "Which process this is, from 0.", lower_bound=0)
+    number("process_count", None, "How many there are.", lower_bound=1)
+    number("connect_seconds", 300, "How long to wait for them.", lower_bound=1)
 
 
-def join() -> None:
+def join(values: flags.FlagValues) -> None:
     """Makes this process one of several, if the flags or a launcher say so.
 
     Raises:
       UsageError: flags that do not fit together.
       UserError: the others cannot be joined.
     """
-    values = flags.FLAGS
     mode, (address, number, count) = values.distributed, (values[n].value for n in _ADDRESS)
     given = [f"--{name}" for name in _ADDRESS if values[name].value is not None]
     if given and len(given) < len(_ADDRESS):
@@ -68,6 +70,7 @@ def join() -> None:
         )
     except UserError as error:
         if tentative:  # a TPU machine of its own
+            command.say(f"runs alone: {error}")
             return
         if not given:
             raise UserError(

@@ -63,8 +63,8 @@ def main(space_name: str) -> NoReturn:
 
 
 def _main(space_name: str) -> None:
-    compiled.use()
-    distributed.join()
+    compiled.use(flags.FLAGS.compilation_cache)
+    distributed.join(flags.FLAGS)
     with hosts.together(), interrupts.watch() as interrupt:
         run(
             space_name,

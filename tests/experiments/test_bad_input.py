@@ -46,6 +46,10 @@ CASES: dict[str, tuple[str, tuple[str, ...], int, str]] = {
         *("nb201", ("--distributed=off", *ABSENT), 2),
         "--distributed=off: --coordinator_address is accepted with auto or on",
     ),
+    "compilation cache": (
+        *("nb201", ("--compilation_cache={file}/x",), 2),
+        "file/x: cannot write: Not a directory",
+    ),
     "nobody answers": (
         *("nb201", (*ABSENT, "--connect_seconds=1"), 1),
         "process 1: not all processes met at localhost:1 within 1 seconds",

@@ -7,8 +7,6 @@ import pathlib
 
 import jax
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 
 from experiments import compiled
 from pnag_jax.errors import UsageError, UserError
@@ -51,31 +49,18 @@ def settings(monkeypatch):
     return told
 
 
-@pytest.fixture(scope="module", autouse=True)
-def flag():
-    if "compilation_cache" not in flags.FLAGS:
-        compiled.define()
-    flags.FLAGS.mark_as_parsed()
-
-
 def test_the_flag_says_where_and_whether(tmp_path, settings):
-    with flagsaver.flagsaver(compilation_cache="off"):
-        compiled.use()
+    compiled.use("off")
     assert settings == {"jax_enable_compilation_cache": False}
     settings.clear()
-    with flagsaver.flagsaver(compilation_cache=str(tmp_path / "here")):
-        compiled.use()
+    compiled.use(str(tmp_path / "here"))
     assert settings["jax_compilation_cache_dir"].startswith(f"{tmp_path}/here/")
     (tmp_path / "file").write_text("")
-    with (
-        flagsaver.flagsaver(compilation_cache=f"{tmp_path}/file/x"),
-        pytest.raises(UsageError, match=f"--compilation_cache={tmp_path}/file/x: .*cannot write"),
-    ):
-        compiled.use()
+    with pytest.raises(UsageError, match=f"--compilation_cache={tmp_path}/file/x: .*cannot write"):
+        compiled.use(f"{tmp_path}/file/x")
 
 
 def test_a_folder_that_jax_was_told_of_stays(settings):
     assert jax.config.jax_compilation_cache_dir is not None  # of the tests
-    with flagsaver.flagsaver(compilation_cache="auto"):
-        compiled.use()
+    compiled.use("auto")
     assert settings == {}
