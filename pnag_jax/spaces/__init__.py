@@ -10,6 +10,7 @@ from pnag_jax.spaces.base import Graph, Labels, Space, SpaceError
 from pnag_jax.spaces.gnn import Gnn
 from pnag_jax.spaces.macro import Macro
 from pnag_jax.spaces.mnasnet import Mnasnet
+from pnag_jax.spaces.nb101 import Nb101
 from pnag_jax.spaces.nb201 import Nb201
 from pnag_jax.spaces.restricted import Restricted, restrict, whole
 
@@ -17,6 +18,7 @@ _REGISTRY: dict[str, Callable[[], Space]] = {
     "gnn": Gnn,
     "macro": Macro,
     "mnasnet": Mnasnet,
+    "nb101": Nb101,
     "nb201": Nb201,
 }
 
