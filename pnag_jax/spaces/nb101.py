@@ -108,7 +108,9 @@ class Nb101(Space):
         inner = nb101_cells.num_edges(live) - 2  # counts bits, here those of nodes
         # With the inner nodes cut into equal regions, the middle of each stays.
         regions = jnp.minimum(inner, n - 2)[..., None]
-        middles = 1 + (2 * jnp.arange(n - 2) + 1) * inner[..., None] // (2 * jnp.maximum(regions, 1))
+        middles = 1 + (2 * jnp.arange(n - 2) + 1) * inner[..., None] // (
+            2 * jnp.maximum(regions, 1)
+        )
         middles = jnp.where(jnp.arange(n - 2) < regions, middles, 0)
         kept = jnp.any(middles[..., None] == jnp.arange(NUM_NODES), axis=-2)
         kept = kept | np.isin(np.arange(NUM_NODES), (0, OUTPUT))
@@ -159,9 +161,7 @@ class Nb101(Space):
         shown = [node for node in range(NUM_NODES) if used[node] or node in (0, OUTPUT)]
         names = [OPS[genes[len(EDGES) + node - 1]] for node in shown[1:-1]]
         edges = np.argwhere(matrix[np.ix_(shown, shown)]).tolist()
-        return Labels(
-            nodes=(_ENDS[0], *names, _ENDS[1]), edges=tuple((i, j, "") for i, j in edges)
-        )
+        return Labels(nodes=(_ENDS[0], *names, _ENDS[1]), edges=tuple((i, j, "") for i, j in edges))
 
 
 def _split(genotype: ArrayLike) -> tuple[jax.Array, jax.Array]:

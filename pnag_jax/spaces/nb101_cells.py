@@ -34,9 +34,7 @@ _BITS = np.arange(len(EDGES), dtype=np.int32)
 _PLACES = np.int32(NUM_OPS) ** np.arange(len(INNER), dtype=np.int32)
 
 # All orders of the inner nodes: node ``i`` of a cell becomes node ``[p, i]``.
-_ORDERS = np.array(
-    [(0, *order, OUTPUT) for order in itertools.permutations(INNER)], dtype=np.int32
-)
+_ORDERS = np.array([(0, *order, OUTPUT) for order in itertools.permutations(INNER)], dtype=np.int32)
 
 
 def _edge_weights() -> np.ndarray:

@@ -43,9 +43,9 @@ def _read(path: pathlib.Path) -> Rows:
             "ops": list(nb201.OPS),
             "units": "top1, top5, acc and mIoU percent; losses, ssim, params, FLOPs and "
             "inference_time as the file has them",
-            "notes": "each metric after the last epoch; *_best: at the epoch with the best valid_top1, "
-            "mIoU, ssim or loss, the first that the task has. micro cells only, in a network of 64 channels: "
-            "params and FLOPs are not those of the NAS-Bench-201 network",
+            "notes": "each metric after the last epoch; *_best: at the epoch with the best "
+            "valid_top1, mIoU, ssim or loss, the first that the task has. micro cells only, in a "
+            "network of 64 channels: params and FLOPs are not those of the NAS-Bench-201 network",
             "sources": [f"{path.name}, TransNAS-Bench-101 (github.com/yawen-d/TransNASBench)"],
             "licence": "MIT (of the benchmark's repository; the file states none)",
         },

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tests.benchmarks.importers import torch_files
+from tests.benchmarks.importers import records, torch_files
 
 # In the order of the files: cell 0 has avg_pool, cell 1 a path of convolutions.
 CELLS = (
@@ -230,7 +230,15 @@ EXAMPLES = (
         CELL_COLUMNS,
         lambda path, extra: torch_files.save_zip(path, cells_201(extra)),
     ),
-    Example("nats-bench", "NATS-tss-v1_0-3ffb9-simple", write_nats, GENOTYPES, CELL_VALUES, CELL_COLUMNS, write_nats),
+    Example(
+        "nats-bench",
+        "NATS-tss-v1_0-3ffb9-simple",
+        write_nats,
+        GENOTYPES,
+        CELL_VALUES,
+        CELL_COLUMNS,
+        write_nats,
+    ),
     Example(
         "hw-nas-bench",
         "HW-NAS-Bench-v1_0.pickle",
@@ -272,5 +280,20 @@ EXAMPLES = (
         },
         12,
         lambda path, extra: torch_files.save_legacy(path, transnas(extra)),
+    ),
+    Example(
+        "nas-bench-101",
+        "nasbench_only108.tfrecord",
+        records.write,
+        records.genotypes(),
+        {
+            "cifar10/valid_accuracy": [91, 41],
+            "cifar10/test_accuracy": [90, 40],
+            "cifar10/test_accuracy_seed2": [91, 41],
+            "cifar10/training_seconds": [1000, 1000],
+            "cifar10/params": [8_000_000, 41_557_898],
+            "cifar10/seeds": [3, 3],
+        },
+        14,
     ),
 )  # fmt: skip

@@ -7,8 +7,11 @@ import json
 import pathlib
 from typing import Any
 
+import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from tensorboardX.record_writer import RecordWriter
+
+from pnag_jax import spaces
 
 
 def _metrics_class() -> Any:
@@ -62,6 +65,21 @@ CELLS = (
         41_557_898,
     ),
 )
+
+
+def genotypes() -> tuple[tuple[int, ...], ...]:
+    """The cells in the space's canonical form, by the space's own text format."""
+    space = spaces.get("nb101")
+    texts = [
+        "[[0, 1, 0], [0, 0, 1], [0, 0, 0]], ['input', 'maxpool3x3', 'output']",
+        "[[0, 1, 1, 1, 0, 1, 0], [0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 1],"
+        " [0, 0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0, 1],"
+        " [0, 0, 0, 0, 0, 0, 0]], ['input', 'conv1x1-bn-relu', 'conv3x3-bn-relu',"
+        " 'conv3x3-bn-relu', 'conv3x3-bn-relu', 'maxpool3x3', 'output']",
+    ]
+    return tuple(
+        tuple(np.asarray(space.canonical(space.from_string(text))).tolist()) for text in texts
+    )
 
 
 def write(path: pathlib.Path) -> None:
