@@ -59,7 +59,7 @@ def entries(
       DataError: damaged, truncated, not of this form, or a global or an entry
         that is not allowed.  The message does not name the file.
     """
-    machine = _Machine(open_at, allowed, persistent, max_entry_bytes)
+    machine = Machine(open_at, allowed, persistent, max_entry_bytes)
     try:
         top = yield from machine.run(path)
         inner = top
@@ -92,7 +92,7 @@ class _Memo(dict):
         return self._find(number)
 
 
-class _Machine:
+class Machine:
     """The interpreter, and what it keeps between entries."""
 
     def __init__(self, open_at: Open, allowed: Mapping, persistent: Any, max_entry_bytes: int):
@@ -125,7 +125,7 @@ class _Machine:
         if not 0 <= entry < len(self.offsets) - 1:
             raise DataError(f"is damaged: it refers to object {number}, which is not there")
         if entry not in self.read_again:
-            again = _Machine(self.open_at, self.allowed, self.persistent, self.max_entry_bytes)
+            again = Machine(self.open_at, self.allowed, self.persistent, self.max_entry_bytes)
             memo = _Memo(self.earlier)
             start, until = self.offsets[entry : entry + 2]
             list(again.run((), start, until, memo, self.numbers[entry]))

@@ -20,7 +20,7 @@ from pnag_jax.errors import DataError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
-_ALLOWED: Mapping[tuple[str, str], type] = {**CONTAINERS, **NUMPY, **TORCH}
+ALLOWED: Mapping[tuple[str, str], type] = {**CONTAINERS, **NUMPY, **TORCH}
 
 
 def entries(path: pathlib.Path, keys: tuple[str, ...]) -> Generator[tuple[Any, Any], None, Any]:
@@ -33,8 +33,8 @@ def entries(path: pathlib.Path, keys: tuple[str, ...]) -> Generator[tuple[Any, A
         something that is not allowed; the message names the file.
     """
     try:
-        open_at = _opener(path)
-        return (yield from pickle_stream.entries(open_at, keys, _ALLOWED, persistent=_storage))
+        open_at = opener(path)
+        return (yield from pickle_stream.entries(open_at, keys, ALLOWED, persistent=_storage))
     except OSError as error:
         raise DataError(f"{path}: cannot read: {error.strerror or error}") from error
     except DataError as error:
@@ -44,7 +44,7 @@ def entries(path: pathlib.Path, keys: tuple[str, ...]) -> Generator[tuple[Any, A
 def start(path: pathlib.Path, size: int) -> bytes:
     """The first bytes of the pickle; empty if this is no file of ``torch.save``."""
     try:
-        with _opener(path)(0) as file:
+        with opener(path)(0) as file:
             return file.read(size)
     except (OSError, DataError, EOFError, zipfile.BadZipFile):
         return b""
@@ -56,7 +56,7 @@ def _storage(pid: Any) -> Storage:
     return Storage()
 
 
-def _opener(path: pathlib.Path) -> pickle_stream.Open:
+def opener(path: pathlib.Path) -> pickle_stream.Open:
     if zipfile.is_zipfile(path):
         return _zip_opener(path)
     with path.open("rb") as file:
