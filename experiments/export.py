@@ -2,7 +2,7 @@
 
     python -m experiments.export --space=nb201 --out=exported \\
         --architecture='|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_1x1~2|'
-    python -m experiments.export --workdir=runs/nb201 --out=exported --formats=python,stablehlo
+    python -m experiments.export --run=runs/nb201 --out=exported --formats=python,stablehlo
 
 Leaves in the folder: network.py (the flax module and its config; needs jax and
 flax alone), network.stablehlo (the forward pass, for any batch size),
@@ -38,7 +38,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     words = functools.partial(flags.DEFINE_list, flag_values=values)
     number = functools.partial(flags.DEFINE_integer, flag_values=values, lower_bound=1)
     text("out", None, "Folder of the files.", required=True)
-    text("workdir", None, "A finished run; its best architecture is taken.")
+    text("run", None, "Workdir of a finished run; its best architecture is taken.")
     text("space", None, "Space of --architecture.")
     text("architecture", None, "In the text format of the space.")
     text("parameters", None, "Folder of a checkpoint of the variables; new ones by default.")
@@ -94,18 +94,18 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
 
 def _architecture(values: flags.FlagValues) -> tuple[str, str]:
     """Space and text, as given or of the run."""
-    if (values.workdir is None) == (values.architecture is None):
-        raise UsageError("give either --workdir or --architecture with --space")
-    if values.workdir is None:
+    if (values.run is None) == (values.architecture is None):
+        raise UsageError("give either --run or --architecture with --space")
+    if values.run is None:
         if values.space is None:
             raise UsageError("--architecture needs --space: one of " + ", ".join(networks.names()))
         return values.space, values.architecture
-    path = pathlib.Path(values.workdir) / "results.json"
+    path = pathlib.Path(values.run) / "results.json"
     try:
         results = json.loads(path.read_text())
         return str(results["space"]), str(results["best"][0]["architecture"])
     except OSError as error:
-        raise UsageError(f"--workdir: {path}: cannot read: {error.strerror}") from error
+        raise UsageError(f"--run: {path}: cannot read: {error.strerror}") from error
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise DataError(f"{path}: has no best architecture") from error
 

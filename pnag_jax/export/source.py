@@ -175,10 +175,10 @@ def _foreign(name: Name) -> set[str]:
 
 def _free(node: ast.AST, local: frozenset[str] = frozenset()) -> Iterator[ast.expr]:
     """Names that are read and not bound in a function around them, and attributes of such."""
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        if node.value.id not in local:
+    if isinstance(node, ast.Attribute):
+        if isinstance(node.value, ast.Name) and node.value.id not in local:
             yield node
-    if isinstance(node, ast.Name):
+    elif isinstance(node, ast.Name):
         if isinstance(node.ctx, ast.Load) and node.id not in local:
             yield node
         return
