@@ -84,8 +84,7 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
     if "onnx" in formats:
         written["network.onnx"] = export.to_onnx(network, variables, example)
     for name, content in written.items():
-        with files.writing(out / name):
-            (out / name).write_bytes(content)
+        files.write_bytes(out / name, content)
         sys.stdout.write(f"{out / name}\n")
     if "parameters" in formats:
         Checkpoints(out / "parameters", keep=1).save(0, variables)

@@ -6,6 +6,7 @@ training.  The batch size stays open where the network allows it.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ import jax
 import jax.export
 import numpy as np
 
-from pnag_jax.errors import DataError, UserError
+from pnag_jax.errors import DataError, UsageError, UserError
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
@@ -36,7 +37,9 @@ def to_stablehlo(
 
     Raises:
       UserError: the network cannot be exported.
+      UsageError: the package flatbuffers, which jax.export writes with, is missing.
     """
+    _require_flatbuffers()
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), variables)
     (batch,) = jax.export.symbolic_shape("b")
     any_batch = jax.ShapeDtypeStruct((batch, *example.shape[1:]), example.dtype)
@@ -54,9 +57,16 @@ def call(serialized: bytes) -> Callable[[Any, np.ndarray | jax.Array], jax.Array
 
     Raises:
       DataError: the bytes are damaged or of something else.
+      UsageError: as ``to_stablehlo``.
     """
+    _require_flatbuffers()
     try:
         return jax.export.deserialize(bytearray(serialized)).call
     except Exception as error:
         reason = str(error).splitlines() or [type(error).__name__]
         raise DataError(f"is no serialized function of jax.export: {reason[0]}") from error
+
+
+def _require_flatbuffers() -> None:
+    if importlib.util.find_spec("flatbuffers") is None:
+        raise UsageError("StableHLO needs the package flatbuffers: pip install flatbuffers")

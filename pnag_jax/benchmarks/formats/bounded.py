@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import io
 import pathlib
 
 from pnag_jax.errors import DataError
@@ -33,10 +32,3 @@ def read_bz2(path: pathlib.Path, max_bytes: int) -> bytes:
     if room <= 0:
         raise DataError(f"{path}: unpacks to more than {max_bytes:,} bytes")
     return b"".join(parts)
-
-
-def open_bz2_at(path: pathlib.Path, offset: int) -> io.BufferedIOBase:
-    """The unpacked bytes from ``offset`` on, as a stream."""
-    file = bz2.BZ2File(path)
-    file.seek(offset)
-    return file

@@ -32,13 +32,19 @@ def records(path: pathlib.Path, max_bytes: int = MAX_RECORD_BYTES) -> Iterator[b
     """
     try:
         with path.open("rb") as file:
-            first = 0
-            while batch := _batch(path, file, first, max_bytes):
-                lengths, datas, told = zip(*batch, strict=True)
-                _check(path, first, "length", lengths, [pair[0] for pair in told])
-                _check(path, first, "data", datas, [pair[1] for pair in told])
-                yield from datas
-                first += len(batch)
+            first, fault = 0, ""
+            while not fault:
+                batch, fault = _batch(file, max_bytes)
+                if batch:
+                    lengths, datas, told = zip(*batch, strict=True)
+                    _check(path, first, "length", lengths, [pair[0] for pair in told])
+                    _check(path, first, "data", datas, [pair[1] for pair in told])
+                    yield from datas
+                    first += len(batch)
+                elif not fault:
+                    return
+            # Only now: a wrong length before it may be why.
+            raise DataError(f"{path}: record {first}: {fault}")
     except OSError as error:
         raise DataError(f"{path}: cannot read: {error.strerror or error}") from error
 
@@ -55,23 +61,20 @@ def begins(path: pathlib.Path) -> bool:
     return bool(crc32c.masked(crc32c.crc32c([start[:8]]))[0] == _FRAME.unpack(start)[1])
 
 
-def _batch(path: pathlib.Path, file: BinaryIO, first: int, max_bytes: int) -> list[tuple]:
-    """Up to ``_BATCH`` of (length's bytes, data, both checksums)."""
+def _batch(file: BinaryIO, max_bytes: int) -> tuple[list[tuple], str]:
+    """Up to ``_BATCH`` of (length's bytes, data, both checksums), and why no more."""
     batch: list[tuple] = []
     while len(batch) < _BATCH and (frame := file.read(_FRAME.size)):
-        what = f"{path}: record {first + len(batch)}"
         if len(frame) < _FRAME.size:
-            raise DataError(f"{what}: is truncated")
+            return batch, "is truncated"
         length, crc = _FRAME.unpack(frame)
         if length > max_bytes:
-            # Most likely no length at all: its checksum says so.
-            _check(path, first + len(batch), "length", [frame[:8]], [crc])
-            raise DataError(f"{what}: {length:,} bytes; accepted are {max_bytes:,}")
+            return batch, f"{length:,} bytes; accepted are {max_bytes:,}: not a TFRecord file?"
         data = file.read(length + 4)
         if len(data) < length + 4:
-            raise DataError(f"{what}: is truncated")
+            return batch, "is truncated"
         batch.append((frame[:8], data[:length], (crc, *struct.unpack("<I", data[length:]))))
-    return batch
+    return batch, ""
 
 
 def _check(path: pathlib.Path, first: int, part: str, texts: Sequence[bytes], told: list) -> None:

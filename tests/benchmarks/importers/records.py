@@ -14,7 +14,7 @@ from tensorboardX.record_writer import RecordWriter
 from pnag_jax import spaces
 
 
-def _metrics_class() -> Any:
+def metrics_class() -> Any:
     """The message of the benchmark's model_metrics.proto, in proto2."""
     file = descriptor_pb2.FileDescriptorProto(name="metrics.proto", package="t", syntax="proto2")
     evaluation = file.message_type.add(name="EvaluationData")
@@ -41,7 +41,7 @@ def _metrics_class() -> Any:
 
 def record(code: str, epochs: int, adjacency: str, ops: str, final: float, params: int) -> bytes:
     """One training whose last evaluation has accuracies ``final`` and ``final`` - 0.01."""
-    metrics = _metrics_class()(trainable_parameters=params, total_time=2000.5)
+    metrics = metrics_class()(trainable_parameters=params, total_time=2000.5)
     for part in (0.0, 0.5, 1.0):
         metrics.evaluation_data.add(
             current_epoch=epochs * part,

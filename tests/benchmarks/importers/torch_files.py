@@ -53,7 +53,7 @@ def _torch_names() -> Iterator[None]:
             del sys.modules[name]
 
 
-def _pickled(data: Any, legacy: bool) -> tuple[bytes, list[str]]:
+def pickled(data: Any, legacy: bool) -> tuple[bytes, list[str]]:
     """The object's pickle and the keys of its storages."""
     keys: list[str] = []
 
@@ -73,7 +73,7 @@ def _pickled(data: Any, legacy: bool) -> tuple[bytes, list[str]]:
 
 
 def save_zip(path: pathlib.Path, data: Any) -> None:
-    raw, keys = _pickled(data, legacy=False)
+    raw, keys = pickled(data, legacy=False)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("archive/data.pkl", raw)
         archive.writestr("archive/byteorder", "little")
@@ -83,7 +83,7 @@ def save_zip(path: pathlib.Path, data: Any) -> None:
 
 
 def save_legacy(path: pathlib.Path, data: Any) -> None:
-    raw, keys = _pickled(data, legacy=True)
+    raw, keys = pickled(data, legacy=True)
     sizes = {"short": 2, "int": 4, "long": 4}
     system = {"protocol_version": 1001, "little_endian": True, "type_sizes": sizes}
     header = (0x1950A86A20F9469CFC6C, 1001, system)
