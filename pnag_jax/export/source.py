@@ -24,6 +24,7 @@ _PACKAGE = "pnag_jax"
 _ACCEPTED = ("flax", "jax", "numpy")
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 class Name(NamedTuple):
@@ -195,20 +196,20 @@ def _free(node: ast.AST, local: frozenset[str] = frozenset()) -> Iterator[ast.ex
         for part in body:
             yield from _free(part, inside)
         return
-    if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+    if isinstance(node, _COMPREHENSIONS):
         inside = local | set(_bound(node.generators))
     for child in ast.iter_child_nodes(node):
         yield from _free(child, inside)
 
 
 def _bound(nodes: Iterable[ast.AST]) -> Iterator[str]:
-    """Names that statements bind, those inside of functions and classes left out."""
+    """Names that statements bind; not those inside of functions, classes, comprehensions."""
     for node in nodes:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield node.name
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
-        elif not isinstance(node, ast.Lambda):
+        elif not isinstance(node, (ast.Lambda, *_COMPREHENSIONS)):
             yield from _bound(ast.iter_child_nodes(node))
 
 
