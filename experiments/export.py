@@ -13,6 +13,7 @@ given as text, or it is the best one of a finished run.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import pathlib
@@ -43,9 +44,9 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     text("architecture", None, "In the text format of the space.")
     text("parameters", None, "Folder of a checkpoint of the variables; new ones by default.")
     words("formats", ["python", "stablehlo", "parameters"], f"Of {', '.join(FORMATS)}.")
-    words("skeleton", [], "FIELD=NUMBER,...: what is not the default of the space's skeleton.")
+    words("skeleton", [], "FIELD=VALUE,...: what is not the default of the space's skeleton.")
     number("classes", 10, "Of the output.")
-    number("image_size", 32, "Side of the images.")
+    number("size", None, "Side of the images or length of the sequences.")
     number("batch_size", 1, "Of the ONNX model; the others take any.")
     flags.DEFINE_integer("seed", 0, "Of new parameters.", 0, flag_values=values)
 
@@ -62,8 +63,7 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
     except spaces.SpaceError as error:
         raise UsageError(f"--architecture: {error}") from error
     network = networks.build(space, genotype, values.classes, **skeleton)
-    side = values.image_size
-    example = jax.ShapeDtypeStruct((values.batch_size, side, side, 3), jnp.float32)
+    example = export.example_input(network, values.batch_size, values.size)
     config = {
         "space": space,
         "architecture": architecture,
@@ -109,11 +109,14 @@ def _architecture(values: flags.FlagValues) -> tuple[str, str]:
         raise DataError(f"{path}: has no best architecture") from error
 
 
-def _field(word: str) -> tuple[str, int]:
-    name, equals, number = word.partition("=")
-    if not equals or not number.isdecimal():
-        raise UsageError(f"--skeleton: {word!r}; accepted is FIELD=NUMBER")
-    return name, int(number)
+def _field(word: str) -> tuple[str, int | float | str]:
+    name, equals, value = word.partition("=")
+    if not name or not equals:
+        raise UsageError(f"--skeleton: {word!r}; accepted is FIELD=VALUE")
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return name, kind(value)
+    return name, value
 
 
 def _variables(values: flags.FlagValues, network: Any, example: jax.ShapeDtypeStruct) -> Any:

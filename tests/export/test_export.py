@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 
 from pnag_jax import export, networks, spaces
-from pnag_jax.errors import DataError, UsageError
+from pnag_jax.errors import DataError, UsageError, UserError
 
 GENOTYPE = (4, 0, 1, 2, 0, 3)
 IMAGES = jax.ShapeDtypeStruct((2, 8, 8, 3), jnp.float32)
-TOKENS = jax.ShapeDtypeStruct((2, 8), jnp.int32)
 
 needs_flatbuffers = pytest.mark.skipif(
     importlib.util.find_spec("flatbuffers") is None,
@@ -25,15 +24,15 @@ needs_flatbuffers = pytest.mark.skipif(
 )
 
 
-def standing_alone(text: str, folder: pathlib.Path):
-    """The module of a generated file, which imports nothing of this package."""
+def loaded(text: str, folder: pathlib.Path, alone: bool = True):
+    """The module of a generated file, which imports nothing of this package if ``alone``."""
     imported = set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom):
             imported.add(str(node.module).split(".")[0])
         elif isinstance(node, ast.Import):
             imported |= {alias.name.split(".")[0] for alias in node.names}
-    assert "pnag_jax" not in imported and "flax" in imported
+    assert ("pnag_jax" not in imported) == alone and "flax" in imported
     path = folder / "generated.py"
     path.write_text(text)
     name = f"generated_{folder.name}"
@@ -55,7 +54,7 @@ def small():
 def test_source_gives_the_same_logits(small, tmp_path):
     network, variables, images, logits = small
     text = export.as_source(network, {"space": "nb201", "architecture": "|x|", "genotype": [1]})
-    module = standing_alone(text, tmp_path)
+    module = loaded(text, tmp_path)
     assert module.CONFIG == {"space": "nb201", "architecture": "|x|", "genotype": [1]}
     made = module.network()
     np.testing.assert_array_equal(jax.jit(made.apply)(variables, images), logits)
@@ -67,14 +66,29 @@ def test_source_of_every_space_is_the_same_program(space, tmp_path):
     genotype = np.asarray(spaces.get(space).sample(jax.random.key(0), 1))[0]
     fewer = {"cells": 1} if space in ("nb201", "nb101", "darts") else {}
     network = networks.build(space, genotype, 10, **fewer)
-    made = standing_alone(export.as_source(network, {"space": space}), tmp_path).network()
-    example = TOKENS if space == "gpt2" else jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
+    text = export.as_source(network, {"space": space})
+    alone = "Needs jax and flax." in text
+    made = loaded(text, tmp_path, alone).network()
+    if not alone:
+        assert made == network
+        return
+    example = export.example_input(network)
     traces = []
     for module in (network, made):
         variables = jax.eval_shape(module.init, jax.random.key(0), example)
         traces.append((variables, str(jax.make_jaxpr(module.apply)(variables, example))))
     assert traces[0][0] == traces[1][0]
     assert traces[0][1] == traces[1][1]
+
+
+def test_network_that_cannot_be_taken_out_is_imported(small, tmp_path, monkeypatch):
+    def refuse(names):
+        raise UserError("cannot be written as one file: it clashes")
+
+    monkeypatch.setattr(export.source, "bundle", refuse)
+    text = export.as_source(small[0], {"space": "nb201"})
+    assert "Needs jax, flax and pnag_jax (it cannot be written as one file: it clashes)." in text
+    assert loaded(text, tmp_path, alone=False).network() == small[0]
 
 
 @needs_flatbuffers
