@@ -19,10 +19,15 @@ from jax.typing import ArrayLike
 
 from pnag_jax import spaces
 from pnag_jax.errors import UsageError
-from pnag_jax.networks import darts, nb101, nb201
+from pnag_jax.networks import autoformer, darts, gpt2, macro, mnasnet, mobilenetv3, nb101, nb201
 
 _REGISTRY: dict[str, ModuleType] = {
+    "autoformer": autoformer,
     "darts": darts,
+    "gpt2": gpt2,
+    "macro": macro,
+    "mnasnet": mnasnet,
+    "mobilenetv3": mobilenetv3,
     "nb101": nb101,
     "nb201": nb201,
 }
