@@ -107,7 +107,7 @@ def _skeleton(space_name: str, module: ModuleType, given: Mapping[str, Any]) -> 
                 f"skeleton of {space_name}: no field {name!r}; accepted are {', '.join(defaults)}"
             )
         kind = type(defaults[name])
-        if type(value) is not kind or (isinstance(value, int) and value < 1):
+        if type(value) is not kind or (kind is int and value < 1):
             least = " of at least 1" if kind is int else ""
             raise UsageError(
                 f"skeleton of {space_name}: {name} = {value!r}; accepted are values of type"

@@ -127,11 +127,9 @@ class Cell(nn.Module):
     def __call__(self, before: tuple[jax.Array, jax.Array], train: bool) -> jax.Array:
         """The outputs of the two cells before, ``[B, H, W, C]``, to ``[B, H', W', 4 channels]``."""
         channels = self.place.channels
-        older: nn.Module = ReluConvBn(channels, name="input0")
-        if self.place.shrinks:
-            older = FactorizedReduce(channels, name="input0")
+        older = FactorizedReduce if self.place.shrinks else ReluConvBn
         tensors = [
-            older(before[0], train),
+            older(channels, name="input0")(before[0], train),
             ReluConvBn(channels, name="input1")(before[1], train),
         ]
         for node, row in enumerate(np.reshape(self.genes, (NUM_INNER, 2, 2)).tolist()):

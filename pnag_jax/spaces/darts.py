@@ -229,8 +229,7 @@ def _decoded(op_logits: jax.Array, edge_logits: jax.Array, *, repair: bool) -> j
     scores = as_scores(edge_logits)
     genes = []
     for slot, place in enumerate(_PLACES):
-        cell, inner = divmod(slot, NUM_INNER)
-        found = scores[_BASES[cell] : place, place]  # its sources: [2 + inner]
+        found = scores[_BASES[slot // NUM_INNER] : place, place]  # of its sources
         first, second = jax.lax.top_k(found, 2)[1]
         if not repair:
             second = jnp.where((found > 0).sum() == 2, second, first)
