@@ -97,9 +97,8 @@ def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, 
         )
     space = spaces.get(values.space)
     asked = architectures.read(values.archs, space)
-    recipe = Recipe(
-        **{field.name: values[field.name].value for field in dataclasses.fields(Recipe)}
-    )
+    chosen: Any = {field.name: values[field.name].value for field in dataclasses.fields(Recipe)}
+    recipe = Recipe(**chosen)
     skeleton = _skeleton(values.skeleton)
     data = datasets.load(values.dataset)
     # Before a generator is trained: a field that does not exist should not cost minutes.
