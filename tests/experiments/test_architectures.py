@@ -11,6 +11,8 @@ import pytest
 from experiments import architectures
 from pnag_jax import spaces
 from pnag_jax.errors import DataError, UsageError, UserError
+from pnag_jax.training.interrupts import Interrupt
+from pnag_jax.training.progress import Progress
 
 SPACE = spaces.get("macro")
 
@@ -74,9 +76,6 @@ def test_draws_are_distinct_and_all_means_one_of_each_class():
 
 
 def test_a_folder_without_a_generator_is_refused(tmp_path):
-    from pnag_jax.training.interrupts import Interrupt
-    from pnag_jax.training.progress import Progress
-
     def ask():
         architectures.generator(
             SPACE,
@@ -88,7 +87,7 @@ def test_a_folder_without_a_generator_is_refused(tmp_path):
             progress=Progress(quiet=True),
         )
 
-    with pytest.raises(UsageError, match="holds no run of experiments.macro"):
+    with pytest.raises(UsageError, match=r"holds no run of experiments.macro"):
         ask()
     (tmp_path / "config.json").write_text(
         json.dumps({"program": "experiments.macro", "config": {"seed": 0}})
