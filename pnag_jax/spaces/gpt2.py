@@ -5,10 +5,12 @@ Search for Efficient Language Models", NeurIPS 2022.
 
 The genotype has the number of layers, the width of the model, the width and the
 divisor of its adaptive embeddings, and for each of 16 layers its heads and its
-inner width.  The tables hold inner widths of every integer from 512 to 2048; the
-search moves in steps of 64.  An inner width is therefore two genes, whole
-steps and what is left over.  Draws, mutations and decoded graphs have nothing
-left over, and the graph of a width between two steps is that of the lower one.
+inner width.  The tables hold inner widths of every integer from 512 to 2048.  Such
+a width is three genes: steps of 256, and what is left over in two digits of 16.
+Draws, mutations and decoded graphs have nothing left over, and the graph of a
+width between two steps is that of the lower one.  With the paper's steps of 64
+there would be 75 kinds of layer instead of 21, which take a generator much longer
+to learn.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ MAX_LAYERS = LAYERS[-1]
 MIN_LAYERS = LAYERS[0]
 # Zero says that there is no such layer.
 HEADS = (0, 2, 4, 8)
-STEP = 64
+STEP = 256
+DIGIT = 16
 INNER = (0, *range(512, 2049, STEP))
 
 GENE_VALUES = (
@@ -40,7 +43,7 @@ GENE_VALUES = (
     DIVISORS,
     *(HEADS,) * MAX_LAYERS,
     *(INNER,) * MAX_LAYERS,
-    *(tuple(range(STEP)),) * MAX_LAYERS,
+    *(tuple(range(DIGIT)),) * (2 * MAX_LAYERS),
 )
 CHOICES = tuple(map(len, GENE_VALUES))
 _ENDS = ("n_layer", "d_model", "d_embed", "div_val")
@@ -50,8 +53,8 @@ COLUMNS = (
     *(f"d_inner{i}" for i in range(MAX_LAYERS)),
 )
 _PER_LAYER = len(HEADS) - 1, len(INNER) - 1
-# Heads, steps and rest of the smallest layer.
-_SMALLEST = (1, 1, 0)
+# Heads, steps and both digits of the smallest layer.
+_SMALLEST = (1, 1, 0, 0)
 # Genes that a neighbour changes: all but what is left over of a step.
 _MOVED = len(_ENDS) + 2 * MAX_LAYERS
 
@@ -74,12 +77,16 @@ class Gpt2(Space):
     width of at most 2048, and whose others have neither: zeros, as the tables
     write them.  Every width of the model is divisible by every number of heads.
 
-    ``size`` counts the models in steps of 64, which are those that are drawn:
-    36 * (75 ** 2 + ... + 75 ** 16).
+    ``size`` counts the models in steps of 256, which are those that are drawn:
+    36 * (21 ** 2 + ... + 21 ** 16).
     """
 
     name: str = "gpt2"
-    fields: tuple[str, ...] = (*COLUMNS, *(f"d_inner_rest{i}" for i in range(MAX_LAYERS)))
+    fields: tuple[str, ...] = (
+        *COLUMNS,
+        *(f"d_inner_sixteens{i}" for i in range(MAX_LAYERS)),
+        *(f"d_inner_ones{i}" for i in range(MAX_LAYERS)),
+    )
     choices: tuple[int, ...] = CHOICES
     op_names: tuple[str, ...] = ("input", *OPS, "output")
     num_nodes: int = MAX_LAYERS + 4
@@ -96,16 +103,17 @@ class Gpt2(Space):
 
         As the paper does: of all models nearly all have 16 layers.
         """
-        low = np.array([0] * len(_ENDS) + [1] * (2 * MAX_LAYERS) + [0] * MAX_LAYERS)
-        high = np.array([*CHOICES[:_MOVED], *(1,) * MAX_LAYERS])
+        low = np.array([0] * len(_ENDS) + [1] * (2 * MAX_LAYERS) + [0] * (2 * MAX_LAYERS))
+        high = np.array([*CHOICES[:_MOVED], *(1,) * (2 * MAX_LAYERS)])
         return self.canonical(jax.random.randint(key, (n, self.genotype_length), low, high))
 
     def is_valid(self, genotype: ArrayLike) -> jax.Array:
         genotype = jnp.asarray(genotype)
         layers, there = _layers(genotype), depths.active(_depth(genotype), MAX_LAYERS)
-        heads, inner, rest = layers[..., 0], layers[..., 1], layers[..., 2]
-        full = (heads > 0) & (inner > 0) & ((rest == 0) | (inner < len(INNER) - 1))
-        empty = (heads == 0) & (inner == 0) & (rest == 0)
+        heads, steps, rest = layers[..., 0], layers[..., 1], layers[..., 2:]
+        at_step = jnp.all(rest == 0, axis=-1)
+        full = (heads > 0) & (steps > 0) & (at_step | (steps < len(INNER) - 1))
+        empty = (heads == 0) & (steps == 0) & at_step
         return jnp.all(jnp.where(there, full, empty), axis=-1) & self.in_range(genotype)
 
     def canonical(self, genotype: ArrayLike) -> jax.Array:
@@ -117,14 +125,14 @@ class Gpt2(Space):
         trimmed = _trimmed(jnp.asarray(genotype, jnp.int32))
         layers, there = _layers(trimmed), depths.active(_depth(trimmed), MAX_LAYERS)
         full = jnp.where(there[..., None], jnp.maximum(layers, jnp.array(_SMALLEST)), 0)
-        rest = jnp.where(full[..., 1] < len(INNER) - 1, full[..., 2], 0)
-        return _joined(trimmed, full.at[..., 2].set(rest))
+        below = full[..., 1:2] < len(INNER) - 1
+        return _joined(trimmed, full.at[..., 2:].set(jnp.where(below, full[..., 2:], 0)))
 
     @over_batch(1)
     def neighbours(self, genotype: jax.Array) -> jax.Array:
         """All changes of one gene in whole steps: ``[..., L] -> [..., K, L]``.
 
-        ``K`` leaves out the genes of what is left over of a step.  A deeper
+        ``K`` leaves out the digits of what is left over of a step.  A deeper
         model repeats the last layer.
         """
         count = sum(CHOICES[:_MOVED]) - _MOVED
@@ -242,14 +250,14 @@ class Gpt2(Space):
             )
         inner = rows[:, -MAX_LAYERS:]
         rest = np.where(inner > 0, (inner - INNER[1]) % STEP, 0)
-        written = np.concatenate([rows[:, :-MAX_LAYERS], inner - rest, rest], axis=1)
-        return super().from_columns(written)
+        parts = [rows[:, :-MAX_LAYERS], inner - rest, rest // DIGIT, rest % DIGIT]
+        return super().from_columns(np.concatenate(parts, axis=1))
 
     def to_columns(self, genotypes: np.ndarray) -> np.ndarray:
         written = super().to_columns(genotypes)
-        whole, rest = written[:, :-MAX_LAYERS], written[:, -MAX_LAYERS:]
-        whole[:, -MAX_LAYERS:] += rest
-        return whole
+        steps, sixteens, ones = np.split(written[:, -3 * MAX_LAYERS :], 3, axis=1)
+        inner = steps + DIGIT * sixteens + ones
+        return np.concatenate([written[:, : -3 * MAX_LAYERS], inner], axis=1)
 
     # -- for people ------------------------------------------------------------
 
@@ -301,14 +309,14 @@ def _depth(genotype: jax.Array) -> jax.Array:
 
 
 def _layers(genotype: jax.Array) -> jax.Array:
-    """Heads, steps and rest of every layer: ``[..., L] -> [..., 16, 3]``."""
+    """Heads, steps and digits of every layer: ``[..., L] -> [..., 16, 4]``."""
     genes = genotype[..., len(_ENDS) :]
-    return jnp.moveaxis(genes.reshape(*genes.shape[:-1], 3, MAX_LAYERS), -2, -1)
+    return jnp.moveaxis(genes.reshape(*genes.shape[:-1], 4, MAX_LAYERS), -2, -1)
 
 
 def _joined(genotype: jax.Array, layers: jax.Array) -> jax.Array:
-    """``genotype`` with other layers: ``[..., L], [..., 16, 3] -> [..., L]``."""
-    genes = jnp.moveaxis(layers, -1, -2).reshape(*layers.shape[:-2], 3 * MAX_LAYERS)
+    """``genotype`` with other layers: ``[..., L], [..., 16, 4] -> [..., L]``."""
+    genes = jnp.moveaxis(layers, -1, -2).reshape(*layers.shape[:-2], 4 * MAX_LAYERS)
     return jnp.concatenate([genotype[..., : len(_ENDS)], genes.astype(genotype.dtype)], axis=-1)
 
 
@@ -319,7 +327,7 @@ def _trimmed(genotype: jax.Array) -> jax.Array:
 
 
 def _layer_scores(scores: jax.Array) -> jax.Array:
-    """Scores of no layer and of the 75 kinds: ``[..., N, F] -> [..., 16, 76]``."""
+    """Scores of no layer and of the 21 kinds: ``[..., N, F] -> [..., 16, 22]``."""
     return scores[..., 3:-1, _LAYER:-1]
 
 
@@ -331,14 +339,15 @@ def _from_kinds(scores: jax.Array, depth: jax.Array, kinds: jax.Array) -> jax.Ar
     there = kinds > 0
     heads = jnp.where(there, (kinds - 1) // _PER_LAYER[1] + 1, 0)
     steps = jnp.where(there, (kinds - 1) % _PER_LAYER[1] + 1, 0)
-    parts = [jnp.stack(ends, axis=-1), heads, steps, jnp.zeros_like(steps)]
+    nothing_left = jnp.zeros_like(steps)
+    parts = [jnp.stack(ends, axis=-1), heads, steps, nothing_left, nothing_left]
     return jnp.concatenate(parts, axis=-1).astype(jnp.int32)
 
 
 def _sizes(genotype: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Ends ``[..., 3]``, depth ``[...]`` and inner widths together, of a canonical form."""
     layers = _layers(genotype)
-    inner = jnp.asarray(INNER)[layers[..., 1]] + layers[..., 2]
+    inner = jnp.asarray(INNER)[layers[..., 1]] + DIGIT * layers[..., 2] + layers[..., 3]
     return genotype[..., 1:4], _depth(genotype), inner.sum(axis=-1)
 
 
