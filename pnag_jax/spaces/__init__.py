@@ -14,6 +14,7 @@ from pnag_jax.spaces.gpt2 import Gpt2
 from pnag_jax.spaces.macro import Macro
 from pnag_jax.spaces.mnasnet import Mnasnet
 from pnag_jax.spaces.mobilenetv3 import Mobilenetv3
+from pnag_jax.spaces.nb101 import Nb101
 from pnag_jax.spaces.nb201 import Nb201
 from pnag_jax.spaces.restricted import Restricted, restrict, whole
 
@@ -24,6 +25,7 @@ _REGISTRY: dict[str, Callable[[], Space]] = {
     "macro": Macro,
     "mnasnet": Mnasnet,
     "mobilenetv3": Mobilenetv3,
+    "nb101": Nb101,
     "nb201": Nb201,
 }
 
