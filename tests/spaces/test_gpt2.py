@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pnag_jax import spaces
-from pnag_jax.spaces import gpt2
+from pnag_jax.spaces import gpt2_costs, gpt2_genes
 
 SPACE = spaces.get("gpt2")
 # Three layers; the second inner width lies 47 above a step, the last is the largest.
@@ -159,23 +159,6 @@ def test_coarse_versions_keep_the_ends_then_layers_of_the_whole_depth():
     ]
 
 
-def test_a_table_writes_inner_widths_whole():
-    row = SPACE.to_columns(GENOTYPE[None])
-    assert row.shape == (1, 36) and len(SPACE.columns) == 36
-    assert row[0, :4].tolist() == [3, 512, 256, 4]
-    assert row[0, 4:8].tolist() == [8, 2, 4, 0] and row[0, 20:24].tolist() == [512, 1071, 2048, 0]
-    assert (SPACE.from_columns(row) == GENOTYPE).all()
-
-
-def test_an_embedding_of_minus_one_is_as_wide_as_the_model():
-    row = SPACE.to_columns(GENOTYPE[None])
-    row[0, 2] = -1
-    assert (SPACE.from_columns(row) == changed(("d_embed", 2))).all()
-    row[0, 1] = 64
-    with pytest.raises(spaces.SpaceError, match="row 0, d_embed = -1 with d_model = 64; accepted"):
-        SPACE.from_columns(row)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -193,7 +176,7 @@ def test_configs_that_are_none(change, message):
 
 
 def test_every_number_of_heads_divides_every_width():
-    assert all(width % heads == 0 for width in gpt2.WIDTHS for heads in gpt2.HEADS[1:])
+    assert all(width % heads == 0 for width in gpt2_costs.WIDTHS for heads in gpt2_genes.HEADS[1:])
 
 
 def test_costs_ignore_what_stands_beyond_the_depth():
