@@ -19,8 +19,8 @@ from tests import compilation
 # Spaces whose generator learns what it can: 300 steps of 128.  Others, where the same
 # would take long, are trained until genes come back more often than by chance.
 THOROUGH = ("gnn", "nb201")
-# Spaces of so many nodes that nothing is learnt in the seconds that a test has.
-LONG = ("autoformer", "gpt2")
+# Chains of so many nodes that even this takes long; their programs measure the same.
+LONG = ("autoformer", "gpt2", "mobilenetv3")
 
 
 @dataclasses.dataclass(frozen=True)
