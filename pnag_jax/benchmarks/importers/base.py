@@ -111,6 +111,13 @@ def number(value: Any, what: str, low: float = -math.inf, high: float = math.inf
     return float(value)
 
 
+def measured(value: Any, what: str) -> float:
+    """A number as a file has it; NaN where it is no finite one, as after a failed training."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return math.nan
+    return number(value, what)
+
+
 def member(holder: Any, key: Any, what: str, kind: type | tuple[type, ...] = dict) -> Any:
     """``holder[key]`` of the expected kind; ``DataError`` names ``what`` otherwise."""
     if not isinstance(holder, dict) or key not in holder:

@@ -10,14 +10,17 @@ ICLR 2021.
 
 from __future__ import annotations
 
+import math
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from pnag_jax import spaces
 from pnag_jax.benchmarks import safe_pickle
 from pnag_jax.benchmarks.formats.stand_ins import CONTAINERS, NUMPY, Array
-from pnag_jax.benchmarks.importers.base import Layout, Rows, genotype, head, member, number
+from pnag_jax.benchmarks.importers.base import Layout, Rows, genotype, head, measured, member
 from pnag_jax.errors import DataError
 
 _ALLOWED: Mapping[tuple[str, str], type] = {**CONTAINERS, **NUMPY}
@@ -63,9 +66,11 @@ def _read(path: pathlib.Path) -> Rows:
             columns[f"{dataset}/{name.removesuffix(ending)}{_UNITS[ending]}"] = column
     for index, text in enumerate(texts or ()):
         what = f"{path}: cell {index}"
-        values = {
-            name: number(column[index], f"{what}: {name}", 0) for name, column in columns.items()
+        found = {
+            name: measured(column[index], f"{what}: {name}") for name, column in columns.items()
         }
+        # No cost is zero or less: such a number stands for one that is missing.
+        values = {name: cost if cost > 0 else math.nan for name, cost in found.items()}
         rows.add(genotype(spaces.get("nb201"), text, what), values)
     return rows
 
@@ -73,7 +78,7 @@ def _read(path: pathlib.Path) -> Rows:
 def _row(metrics: dict, name: str, what: str) -> list[Any]:
     values = member(metrics, name, what, (list, dict, Array))
     if isinstance(values, Array):
-        return values.values.tolist() if values.values is not None else []
+        return np.asarray(values.values).tolist()
     if isinstance(values, dict):
         return [member(values, index, f"{what}: {name}", object) for index in range(len(values))]
     return values
