@@ -119,7 +119,7 @@ class _Run:
             # One key for all: a search does not depend on which others run.
             key=self._key_search,
             folder=self._folder.inside(f"checkpoints/{slug}"),
-            generator=self._generator if name in searching.GENERATIVE else None,
+            generator=self._generator if name in self._plan.generative else None,
             start=self._start(task, name),
             save_every=_SAVE_EVERY,
             interrupt=self._interrupt,
@@ -208,7 +208,7 @@ def _joined(
     """A row with what follows from the others: uniform draws, the generator's seconds."""
     same_task = (one["row"] for one in found if one["row"]["task"] == row["task"])
     uniform = next((other["mean"] for other in same_task if other["method"] == "random"), None)
-    needs = pretraining is not None and row["method"] in searching.GENERATIVE
+    needs = pretraining is not None and searching.taking("generator", [row["method"]])
     seconds = pretraining["seconds"] if pretraining is not None and needs else None
     return {**row, "uniform_mean": uniform, "pretraining_seconds": seconds}
 

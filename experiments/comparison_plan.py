@@ -50,7 +50,8 @@ class Plan:
             cover, or a generator's config that is missing or not accepted.
         """
         for name in self.methods:
-            methods.get(name)
+            # Settings in a name are looked at here, before a generator is trained.
+            methods.get(name).default_config(self.table.space)
         for task in self.tasks:
             most = benchmarks.queryable(self.table, task.search_column)
             if not 1 <= self.budget <= most:
@@ -70,11 +71,11 @@ class Plan:
     @property
     def generative(self) -> tuple[str, ...]:
         """The methods that search with a generator."""
-        return tuple(name for name in self.methods if name in searching.GENERATIVE)
+        return searching.taking("generator", self.methods)
 
     def starting(self, task: Task, method: str) -> transferring.Plan | None:
         """What that search begins with, if other tasks are to tell it."""
-        return self.known.get(task.name) if method in searching.STARTING else None
+        return self.known.get(task.name) if searching.taking("start", [method]) else None
 
     def fields(self) -> dict[str, Any]:
         """The config of the run, as ``config.json`` and ``results.json`` have it."""

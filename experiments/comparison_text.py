@@ -25,7 +25,7 @@ def as_text(results: dict[str, Any]) -> str:
         parts += ["", title, align(head, [_cells(row) for row in rows])]
     parts += ["", "to optimum: median number of queries until the optimum is met"]
     if results["pretraining"]:
-        names = [n for n in results["config"]["methods"] if n in searching.GENERATIVE]
+        names = searching.taking("generator", results["config"]["methods"])
         parts.append(pretraining_line(results["pretraining"], names))
     environment = results["environment"]
     parts.append(f"on {environment['device_count']} x {environment['device_kind']}")

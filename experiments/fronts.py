@@ -25,13 +25,13 @@ from pnag_jax.objectives import scalarization
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
 
-# Methods that search with a trained generator, in their config's field of that name.
-GENERATIVE = ("pnag_front",)
 # Points of a front that are kept for the plots.
 _MOST_POINTS = 500
 
 
-def method_config(name: str, goal: Goal, generator: Generator | None) -> dict[str, Any]:
+def method_config(
+    method: several.Method, goal: Goal, generator: Generator | None
+) -> dict[str, Any]:
     """What a method's config needs beside its defaults."""
     offsets = [0.0] * len(goal.objectives) + [limit.bound for limit in goal.constraints]
     known = tuple(
@@ -44,7 +44,7 @@ def method_config(name: str, goal: Goal, generator: Generator | None) -> dict[st
         "preference": goal.preference,
         "known": known,
     }
-    return given | ({"generator": generator} if name in GENERATIVE else {})
+    return given | ({"generator": generator} if "generator" in method.takes else {})
 
 
 def goal(config: ConfigDict, table: Table, task: str) -> tuple[Table, Goal]:
@@ -114,7 +114,7 @@ def run(
                 seeds=config.objectives.seeds,
                 key=key,
                 folder=folder / "checkpoints" / f"front-{name}",
-                config=method_config(name, goal, generator),
+                config=method_config(several.get(name), goal, generator),
                 ledger=SeveralLedger,
                 save_every=config.objectives.save_every,
                 interrupt=interrupt,

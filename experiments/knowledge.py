@@ -11,11 +11,11 @@ from ml_collections import ConfigDict
 from experiments import transferring
 from experiments.command import say
 from experiments.phases import Phase
-from experiments.searching import STARTING, Start
+from experiments.searching import Start, taking
 from experiments.transferring import Plan
 from pnag_jax.benchmarks import Table, Task
 from pnag_jax.errors import UsageError
-from pnag_jax.methods import transferable
+from pnag_jax.methods import names, transferable
 from pnag_jax.training.interrupts import Interrupt
 
 # Proposals that a search begins with, or rates beside its own.
@@ -44,10 +44,10 @@ def plan(
     """
     if config.meta is None:
         return None
-    if not set(STARTING) & set(methods):
+    if not taking("start", methods):
         raise UsageError(
             f"config.meta = {config.meta!r}: none of {', '.join(methods)} begins with what other"
-            f" tasks tell; accepted are methods with {', '.join(STARTING)}"
+            f" tasks tell; accepted are methods with {', '.join(taking('start', names()))}"
         )
     return transferring.plan(config, table, benchmark_dir, task.dataset)
 

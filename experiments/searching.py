@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -22,12 +22,12 @@ from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
 
-# Methods that search with a trained generator, in their config's field of that name.
-GENERATIVE = ("pnag", "pnag_counts")
-# Methods that begin with what other tasks tell, in their config's field ``start``.
-STARTING = ("pnag",)
-
 _BEST = 10
+
+
+def taking(field: str, names: Iterable[str], registry: Any = methods) -> tuple[str, ...]:
+    """Those of the registry's methods that take such a field; see ``methods.Method``."""
+    return tuple(name for name in names if field in registry.get(name).takes)
 
 
 def default_methods() -> list[str]:
@@ -52,11 +52,11 @@ class Start(NamedTuple):
 
 
 def method_config(
-    name: str, generator: Generator | None, start: Start | None = None
+    method: methods.Method, generator: Generator | None, start: Start | None = None
 ) -> dict[str, Any]:
     """What a method's config needs beside its defaults."""
-    generative = {"generator": generator} if name in GENERATIVE else {}
-    starting = {} if start is None or name not in STARTING else {"start": start.genotypes}
+    generative = {"generator": generator} if "generator" in method.takes else {}
+    starting = {} if start is None or "start" not in method.takes else {"start": start.genotypes}
     return generative | starting
 
 
@@ -84,8 +84,8 @@ def run_method(
       seeds: how many.
       key: of the whole search.
       folder: of the checkpoints, of this search alone.
-      generator: for the methods of ``GENERATIVE``.
-      start: for the methods of ``STARTING``.
+      generator: for the methods that take one.
+      start: for the methods that take one.
       label: the phase's name in the progress, the method's by default.
       **how: as for ``run_resumable``.
 
@@ -93,16 +93,17 @@ def run_method(
       UsageError: an unknown method, or a budget that is not accepted.
       UserError, DataError, Interrupted: as ``run_resumable``.
     """
+    method = methods.get(name)
     return run_resumable(
-        methods.get(name),
+        method,
         table,
         task,
         budget=budget,
         seeds=seeds,
         key=key,
         folder=folder,
-        config=method_config(name, generator, start),
-        foreign_labels=start.labels if start is not None and name in STARTING else 0,
+        config=method_config(method, generator, start),
+        foreign_labels=start.labels if start is not None and "start" in method.takes else 0,
         label=label or name,
         **how,
     )

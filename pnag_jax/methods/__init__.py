@@ -14,6 +14,7 @@ from pnag_jax.methods import (
     pnag_counts,
     random_search,
     tpe,
+    variants,
 )
 from pnag_jax.methods.archive import Archive
 from pnag_jax.methods.base import Method
@@ -43,17 +44,18 @@ def installed() -> tuple[str, ...]:
 
 
 def get(name: str) -> Method:
-    """The method of that name.
+    """The method of that name; ``pnag:batch=4`` is ``pnag`` with that setting.
 
     Raises:
       UsageError: no such method, or a package that it needs is missing; the
         message lists the accepted names, or tells how to install the package.
+        Or the settings are not of the form that ``variants`` describes.
     """
-    if name not in _REGISTRY:
+    method = _REGISTRY.get(variants.base_name(name))
+    if method is None:
         raise UsageError(f"method {name!r} is unknown; accepted are {', '.join(names())}")
-    method = _REGISTRY[name]
-    extras.require(name, method.package)
-    return method
+    extras.require(method.name, method.package)
+    return variants.of(method, name)
 
 
 __all__ = ["Archive", "Method", "get", "installed", "names"]

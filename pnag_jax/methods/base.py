@@ -68,6 +68,9 @@ class Method(NamedTuple):
       tell: ``(state, genotypes [n, L], values [n]) -> state``.
       package: what it needs beside a plain installation, if anything.
       trace: ``(state) -> Trace``, for methods that can tell what they expected.
+      takes: fields of its config that are no settings: ``generator``, a trained
+        ``generation.Generator`` that it cannot do without, and ``start``, genotypes
+        ``[s, L]`` to begin with.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Method(NamedTuple):
     tell: Callable[[Any, jax.Array, jax.Array], Any]
     package: Package | None = None
     trace: Callable[[Any], Trace] | None = None
+    takes: tuple[str, ...] = ()
 
 
 def setting(default: Any, minimum: float, maximum: float = float("inf")) -> Any:

@@ -160,4 +160,5 @@ METHOD = base.Method(
     ask,
     surrogate.tell,
     trace=lambda state: state.trace,
+    takes=("generator", "start"),
 )

@@ -146,4 +146,6 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
     return genotypes, dataclasses.replace(state, key=key)
 
 
-METHOD = base.Method("pnag_counts", base.defaults(Settings), init, ask, surrogate.tell)
+METHOD = base.Method(
+    "pnag_counts", base.defaults(Settings), init, ask, surrogate.tell, takes=("generator",)
+)

@@ -165,13 +165,16 @@ def test_the_generator_is_trained_once_and_its_seconds_are_told(table, tmp_path,
         data = generation.Split(np.zeros((540, 8)), np.zeros((60, 8)))
         return stage1.Trained(None, None, data, summary)
 
-    def method_config(name, found, start):
-        given.append((name, found))
+    def taking(field, names):
+        return tuple(name for name in names if (field, name) == ("generator", "marginal_eda"))
+
+    def method_config(method, found, start):
+        given.append((method.name, found))
         return {}
 
     monkeypatch.setattr(stage1, "train", train)
     monkeypatch.setattr(stage1, "build", lambda key, config, trained: generator)
-    monkeypatch.setattr(searching, "GENERATIVE", ("marginal_eda",))
+    monkeypatch.setattr(searching, "taking", taking)
     monkeypatch.setattr(searching, "method_config", method_config)
     plan = make_plan(table, TASKS, METHODS)
     folder = tmp_path / "work"

@@ -12,6 +12,7 @@ from configs import macro
 from experiments import fronts
 from pnag_jax import benchmarks
 from pnag_jax.errors import UsageError
+from pnag_jax.methods import several
 from pnag_jax.methods.several.base import Known
 from pnag_jax.training.interrupts import Interrupt, Interrupted
 
@@ -95,9 +96,9 @@ def test_methods_learn_what_they_need_of_the_goal(config, table):
     config.objectives.update(names="accuracy,params", constraints="flops<=1e7")
     _, goal = fronts.goal(config, table, "toy")
     generator = object()
-    given = fronts.method_config("pnag_front", goal, generator)
+    given = fronts.method_config(several.get("pnag_front"), goal, generator)
     assert given["generator"] is generator
-    assert "generator" not in fronts.method_config("nsga2", goal, generator)
+    assert "generator" not in fronts.method_config(several.get("nsga2"), goal, generator)
     assert (given["objectives"], given["constraints"]) == (2, 1)
     # A slack is the bound less the cost.
     assert given["known"] == (None, Known("params", -1.0, 0.0), Known("flops", -1.0, 1e7))

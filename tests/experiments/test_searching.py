@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from experiments import searching
-from pnag_jax import benchmarks, spaces
+from pnag_jax import benchmarks, methods, spaces
 from pnag_jax.training.interrupts import Interrupt, Interrupted
 
 BUDGET, SEEDS = 12, 2
@@ -80,8 +80,10 @@ def set_of_distinct(result):
 
 def test_generators_go_to_the_methods_that_search_with_one():
     generator = object()
-    assert searching.method_config("random", generator) == {}
-    assert searching.method_config("pnag_counts", generator) == {"generator": generator}
+    random, counts, pnag = map(methods.get, ("random", "pnag_counts", "pnag"))
+    assert searching.method_config(random, generator) == {}
+    assert searching.method_config(counts, generator) == {"generator": generator}
     start = searching.Start(np.zeros((2, 8), int), 5)
-    assert searching.method_config("pnag_counts", None, start) == {"generator": None}
-    assert searching.method_config("pnag", None, start)["start"] is start.genotypes
+    assert searching.method_config(counts, None, start) == {"generator": None}
+    assert searching.method_config(pnag, None, start)["start"] is start.genotypes
+    assert searching.taking("generator", ["random", "pnag:batch=4"]) == ("pnag:batch=4",)

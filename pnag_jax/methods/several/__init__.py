@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pnag_jax.errors import UsageError
+from pnag_jax.methods import variants
 from pnag_jax.methods.base import Method
 from pnag_jax.methods.several import nsga2, pnag_front, uniform
 
@@ -16,13 +17,14 @@ def names() -> tuple[str, ...]:
 
 
 def get(name: str) -> Method:
-    """The method of that name; ``UsageError`` with the accepted names if there is none."""
-    if name not in _REGISTRY:
+    """The method of that name, as ``methods.get``; ``UsageError`` if there is none."""
+    method = _REGISTRY.get(variants.base_name(name))
+    if method is None:
         raise UsageError(
             f"method {name!r} is unknown to a search for several objectives; accepted are"
             f" {', '.join(names())}"
         )
-    return _REGISTRY[name]
+    return variants.of(method, name)
 
 
 __all__ = ["Method", "get", "names"]

@@ -227,4 +227,6 @@ def tell(state: State, genotypes: jax.Array, values: jax.Array) -> State:
     return dataclasses.replace(state, features=kept)
 
 
-METHOD = single.Method("pnag_front", single.defaults(Settings), init, ask, tell)
+METHOD = single.Method(
+    "pnag_front", single.defaults(Settings), init, ask, tell, takes=("generator",)
+)

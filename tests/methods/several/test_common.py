@@ -10,6 +10,7 @@ import pytest
 from pnag_jax.errors import UsageError
 from pnag_jax.methods import several
 from pnag_jax.methods.several import uniform
+from pnag_jax.training.checkpoints import Checkpoints
 from tests.methods.several.landscape import MACRO, measure
 
 NAMES = several.names()
@@ -49,6 +50,21 @@ def test_what_has_no_value_is_not_asked_again_and_does_not_count(name, searched)
     assert int(after.archive.count) == 32
     np.testing.assert_array_equal(after.values, state.values)
     assert after.archive.contains(genotypes).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_state_from_a_checkpoint_goes_on_as_the_one_in_memory(name, searched, tmp_path):
+    state, ask, tell = searched(name)
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(32, state, require_finite=False)
+    restored = checkpoints.restore(state).tree
+    compiled = ask._cache_size(), tell._cache_size()
+    for _ in range(2):
+        genotypes, state = ask(state, 4)
+        again, restored = ask(restored, 4)
+        np.testing.assert_array_equal(again, genotypes)
+        state, restored = (tell(s, genotypes, measure(genotypes)) for s in (state, restored))
+    assert (ask._cache_size(), tell._cache_size()) == compiled
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "random"])
