@@ -1,0 +1,121 @@
+"""The cells of a study: what is measured and compiled, one file each in the work directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from experiments.scaling_study import chips, programs
+from experiments.scaling_study.ladder import RUNGS
+from experiments.scaling_study.topology import Slice
+from pnag_jax.errors import UsageError
+from pnag_jax.training.parallel import STRATEGIES
+
+MEASURED, COMPILED, LADDER = "measured", "compiled", "ladder"
+PARTS = (MEASURED, COMPILED, LADDER)
+WEAK, STRONG = "weak", "strong"
+
+
+class Cell(NamedTuple):
+    """One thing to find out.
+
+    Attributes:
+      part: of ``PARTS``.
+      study: "weak" or "strong"; of a ladder how its state is placed.
+      program: of ``programs.PROGRAMS``, or a rung's name.
+      strategy: "pmap" or "mesh".
+      devices: how many.
+      each: examples or samples a device.
+      model: devices that share one copy of the state.
+    """
+
+    part: str
+    study: str
+    program: str
+    strategy: str
+    devices: int
+    each: int
+    model: int = 1
+
+    @property
+    def name(self) -> str:
+        """A file name."""
+        return "-".join(map(str, self))
+
+
+def check_divides(flag: str, batch: int, devices: Sequence[int]) -> None:
+    """Raises ``UsageError`` where a number of devices does not divide a batch."""
+    for count in devices:
+        if batch % count:
+            near = -(-batch // count) * count
+            raise UsageError(f"--{flag}={batch}: {count} devices do not divide it; {near} would do")
+
+
+def compiled(found: Slice, batches: Mapping[str, int]) -> list[Cell]:
+    """Weak scaling of every program under both strategies, strong scaling of the steps.
+
+    Args:
+      found: the slice.
+      batches: by program, of one chip; in strong scaling the same in all.
+    """
+    # On one chip both strategies are the same program; both studies begin there.
+    cells = [Cell(COMPILED, WEAK, name, "mesh", 1, batches[name]) for name in programs.PROGRAMS]
+    if found.count == 1:
+        return cells
+    cells += [
+        Cell(COMPILED, WEAK, name, strategy, found.count, batches[name])
+        for name in programs.PROGRAMS
+        for strategy in STRATEGIES
+    ]
+    return cells + [
+        Cell(COMPILED, STRONG, name, "mesh", found.count, batches[name] // found.count)
+        for name in programs.TRAINING
+    ]
+
+
+def measured(counts: Sequence[int], batches: Mapping[str, int]) -> list[Cell]:
+    """Weak and strong scaling of every program over local devices.
+
+    Args:
+      counts: of devices, the first of them 1.
+      batches: as in ``compiled``.
+    """
+    return [
+        Cell(MEASURED, study, name, strategy, count, batches[name] // (count if split else 1))
+        for count in counts
+        for name in programs.PROGRAMS
+        for strategy in STRATEGIES
+        for study, split in ((WEAK, False), (STRONG, True))
+        # On one device both studies are the same.
+        if count > 1 or not split
+    ]
+
+
+def ladder(found: Slice, mesh: tuple[int, int], each: int) -> list[Cell]:
+    """Every rung on one chip; large ones on all, copied and split over the mesh's second axis.
+
+    Args:
+      found: the slice.
+      mesh: its chips as data x model.
+      each: examples a chip of the slice, however they are placed.
+    """
+    data, model = mesh
+    cells = [Cell(LADDER, "one chip", rung.name, "mesh", 1, each) for rung in RUNGS]
+    for rung in RUNGS:
+        if found.count > 1 and rung.is_large:
+            cells.append(Cell(LADDER, "copied", rung.name, "mesh", found.count, each))
+            if model > 1:
+                cells.append(Cell(LADDER, "split", rung.name, "mesh", data * model, each, model))
+    return cells
+
+
+def one_chip(found: Slice) -> Slice:
+    """The smallest slice of the same generation."""
+    shape = chips.slice_of(found.chip, 1)
+    assert shape is not None
+    return Slice(found.generation, shape)
+
+
+def from_json(value: Any) -> Cell:
+    """Inverse of ``_asdict``."""
+    return Cell(**value)
