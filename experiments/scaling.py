@@ -42,7 +42,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         "parts", list(cells.PARTS), f"Of {', '.join(cells.PARTS)}.", flag_values=values
     )
     text("mesh", None, "Chips of a split state: <data>x<model>; 16 along model by default.")
-    number("batch", 1024, "Examples a step: a chip in weak scaling, in all in strong scaling.")
+    number("batch", 256, "Examples a step: a chip in weak scaling, in all in strong scaling.")
     number("samples", 32_768, "Architectures a call, a chip.")
     number("ladder_batch", 64, "Examples a chip of the ladder's steps.")
     number("measured_batch", 256, "As --batch, where steps are measured on a CPU.")
@@ -59,7 +59,7 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
     if unknown or not values.parts:
         raise UsageError(f"--parts={','.join(values.parts)}: accepted are {', '.join(cells.PARTS)}")
     mesh = parse_mesh(values.mesh, found)
-    cells.check_divides("batch", values.batch, [found.count])
+    cells.check_divides("batch", values.batch, [found.num_chips])
     library = None
     if {cells.COMPILED, cells.LADDER} & set(values.parts):
         library = topology.library_version()
@@ -85,7 +85,7 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
             workdir,
             compiled,
             job,
-            environment={"JAX_PLATFORMS": "cpu"},
+            environment=topology.ENVIRONMENT,
             processes=values.processes,
         )
         results = outcome.gather(
@@ -110,7 +110,7 @@ def _measured(values: flags.FlagValues, environment: dict) -> list[cells.Cell]:
 
 
 def _compiled(values: flags.FlagValues, found: Slice, mesh: tuple[int, int]) -> list[cells.Cell]:
-    wanted = []
+    wanted: list[cells.Cell] = []
     if cells.COMPILED in values.parts:
         wanted += cells.compiled(found, _batches(values.batch, values.samples))
     if cells.LADDER in values.parts:
@@ -129,16 +129,16 @@ def parse_mesh(given: str | None, found: Slice) -> tuple[int, int]:
       UsageError: it is written otherwise, or has another number of chips.
     """
     if given is None:
-        model = math.gcd(found.count, 16)
-        return found.count // model, model
+        model = math.gcd(found.num_chips, 16)
+        return found.num_chips // model, model
     if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", given):
         raise UsageError(f"--mesh={given}: accepted is <data>x<model>, for instance 16x16")
     data, model = (int(side) for side in given.split("x"))
-    if data * model != found.count:
-        size = "larger" if data * model > found.count else "smaller"
+    if data * model != found.num_chips:
+        size = "larger" if data * model > found.num_chips else "smaller"
         raise UsageError(
-            f"--mesh={given}: {size} than the {found.count} devices of {found.name}; accepted are"
-            " two numbers whose product they are"
+            f"--mesh={given}: {size} than the {found.num_chips} devices of {found.name}; accepted"
+            " are two numbers whose product they are"
         )
     return data, model
 

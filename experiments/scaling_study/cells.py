@@ -58,19 +58,19 @@ def compiled(found: Slice, batches: Mapping[str, int]) -> list[Cell]:
       found: the slice.
       batches: by program, of one chip; in strong scaling the same in all.
     """
-    # On one chip both strategies are the same program; both studies begin there.
-    cells = [Cell(COMPILED, WEAK, name, "mesh", 1, batches[name]) for name in programs.PROGRAMS]
-    if found.count == 1:
-        return cells
-    cells += [
-        Cell(COMPILED, WEAK, name, strategy, found.count, batches[name])
-        for name in programs.PROGRAMS
-        for strategy in STRATEGIES
-    ]
-    return cells + [
-        Cell(COMPILED, STRONG, name, "mesh", found.count, batches[name] // found.count)
-        for name in programs.TRAINING
-    ]
+    cells = []
+    for name in programs.PROGRAMS:
+        # On one chip both strategies are the same program; both studies begin there.
+        cells.append(Cell(COMPILED, WEAK, name, "mesh", 1, batches[name]))
+        if found.num_chips > 1:
+            cells += [
+                Cell(COMPILED, WEAK, name, strategy, found.num_chips, batches[name])
+                for strategy in STRATEGIES
+            ]
+        if found.num_chips > 1 and name in programs.TRAINING:
+            each = batches[name] // found.num_chips
+            cells.append(Cell(COMPILED, STRONG, name, "mesh", found.num_chips, each))
+    return cells
 
 
 def measured(counts: Sequence[int], batches: Mapping[str, int]) -> list[Cell]:
@@ -102,8 +102,8 @@ def ladder(found: Slice, mesh: tuple[int, int], each: int) -> list[Cell]:
     data, model = mesh
     cells = [Cell(LADDER, "one chip", rung.name, "mesh", 1, each) for rung in RUNGS]
     for rung in RUNGS:
-        if found.count > 1 and rung.is_large:
-            cells.append(Cell(LADDER, "copied", rung.name, "mesh", found.count, each))
+        if found.num_chips > 1 and rung.is_large:
+            cells.append(Cell(LADDER, "copied", rung.name, "mesh", found.num_chips, each))
             if model > 1:
                 cells.append(Cell(LADDER, "split", rung.name, "mesh", data * model, each, model))
     return cells

@@ -56,7 +56,7 @@ def examine(lowered: jax.stages.Lowered, found: Slice) -> dict[str, Any]:
         return _too_large(needed, time.perf_counter() - start)
     seconds = time.perf_counter() - start
     analysis: Any = compiled.cost_analysis() or {}
-    costs = hlo.read(compiled.as_text() or "", found.count)
+    costs = hlo.read(compiled.as_text() or "", found.num_chips)
     factor = costs.cycles / costs.cycles_once if costs.cycles_once else 1.0
     flops = float(analysis.get("flops", 0.0)) * factor
     accessed = float(analysis.get("bytes accessed", 0.0)) * factor

@@ -101,10 +101,12 @@ def lower(
     whole = NamedSharding(mesh, PartitionSpec())
     split = NamedSharding(mesh, PartitionSpec(sharding.DATA))
     count = each * len(devices)
-    batch = Examples(
-        codes=jax.ShapeDtypeStruct((count, sum(model.sizes)), jnp.int32),
-        quality=jax.ShapeDtypeStruct((count, 1), jnp.float32),
-        hardware=jax.ShapeDtypeStruct((count, 1), jnp.float32),
+    batch = jax.eval_shape(
+        lambda: Examples(
+            codes=jnp.zeros((count, sum(model.sizes)), jnp.int32),
+            quality=jnp.zeros((count, 1)),
+            hardware=jnp.zeros((count, 1)),
+        )
     )
     return jax.jit(
         lambda s, b, k: step(s, b, k, None),

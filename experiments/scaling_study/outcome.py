@@ -50,7 +50,7 @@ def gather(
     return {
         "version": VERSION,
         "topology": whole.name,
-        "chips": whole.count,
+        "chips": whole.num_chips,
         "chip": {
             name: value
             for name, value in whole.chip._asdict().items()
@@ -171,8 +171,8 @@ def as_text(results: Mapping[str, Any]) -> str:
         )
         parts += ["", align(head, [_compiled_line(_flat(row)) for row in compiled])]
     if measured:
-        head = ["measured", "study", "strategy", "devices", "each", "ms", "quartiles", "efficiency"]
-        parts += ["", align(head, [_measured_line(_flat(r)) for r in measured])]
+        columns = ("study", "strategy", "devices", "each", "ms", "quartiles", "efficiency")
+        parts += ["", align(["measured", *columns], [_measured_line(_flat(r)) for r in measured])]
         if any(r.get("simulated") for r in measured):
             parts.append("simulated devices share one CPU: efficiency here tells of the mechanism")
     return "\n".join(parts)

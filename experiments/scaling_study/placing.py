@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from experiments.scaling_study.programs import Sampler, Training
+from pnag_jax.generation import stream
 
 _AXIS = "devices"
 
@@ -58,24 +59,8 @@ def lower_step(
 
 
 def sample(sampler: Sampler, strategy: str, devices: Sequence[Any], n: int) -> Any:
-    """A jitted function of keys ``[D]``, one a device: ``[D, n, L]``.
-
-    Every device draws ``n`` architectures and keeps them: nothing is exchanged.
-    """
-    if strategy == "pmap":
-        return jax.pmap(lambda key: sampler(key, n), devices=tuple(devices))
-    mesh = Mesh(np.asarray(devices), (_AXIS,), axis_types=(AxisType.Auto,))
-    spec = PartitionSpec(_AXIS)
-    return jax.jit(
-        jax.shard_map(
-            lambda keys: sampler(keys[0], n)[None],
-            mesh=mesh,
-            in_specs=spec,
-            out_specs=spec,
-            # The samplers' loops start from constants, which do not vary over devices.
-            check_vma=False,
-        )
-    )
+    """A jitted function of keys ``[D]``, one a device: ``[D, n, L]``, each device its own."""
+    return stream.on_devices(lambda key: sampler(key, n), devices, strategy)
 
 
 def lower_sampler(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import pickle
 import sys
 
 import jax
@@ -25,12 +24,10 @@ EPOCHS = 2
 def main(path: str) -> None:
     """Trains the generator where there is none yet, and tells what this machine is."""
     job = json.loads(pathlib.Path(path).read_text())
-    files.write_json(
-        job["environment"], command.environment() | {"local": jax.local_device_count()}
-    )
-    if not pathlib.Path(job["generator"]).exists():
-        generator, _ = generators.train(jax.random.key(0), spaces.get(job["space"]), EPOCHS)
-        files.write_bytes(job["generator"], pickle.dumps(generator))
+    found = command.environment() | {"local": jax.local_device_count()}
+    files.write_json(job["environment"], found)
+    space, kept = spaces.get(job["space"]), pathlib.Path(job["generator"])
+    generators.kept(jax.random.key(0), space, EPOCHS, kept)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,14 @@ _ENVIRONMENT = {
     "TPU_WORKER_ID": "0",
     "TPU_STDERR_LOG_LEVEL": "3",
     "TPU_MIN_LOG_LEVEL": "3",
+    # No device is opened, so that compilers may run side by side.
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
 }
 _INSTALL = 'pip install "pnag_jax[tpu]" brings it'
+
+
+# Of a process that compiles: it runs nothing, and libtpu ends it for flags of CPUs and GPUs.
+ENVIRONMENT = {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
 
 
 class Slice(NamedTuple):
@@ -42,7 +48,7 @@ class Slice(NamedTuple):
         return CHIPS[self.generation]
 
     @property
-    def count(self) -> int:
+    def num_chips(self) -> int:
         """Number of chips."""
         return math.prod(self.shape)
 
@@ -55,7 +61,7 @@ class Slice(NamedTuple):
 def parse(name: str) -> Slice:
     """The slice of that name.
 
-    >>> parse("v5e:4x4").count
+    >>> parse("v5e:4x4").num_chips
     16
 
     Raises:

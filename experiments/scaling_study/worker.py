@@ -47,7 +47,7 @@ def find(cell: Cell, generator: Generator, job: dict[str, Any]) -> dict[str, Any
             cell.program, generator, cell.strategy, cell.devices, cell.each, effort
         )
     whole = topology.parse(job["topology"])
-    found: Slice = whole if cell.devices == whole.count else cells.one_chip(whole)
+    found: Slice = whole if cell.devices == whole.num_chips else cells.one_chip(whole)
     devices = topology.devices(found)
     if cell.part == cells.COMPILED:
         return compiling.compile_program(

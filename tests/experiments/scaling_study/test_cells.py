@@ -20,7 +20,10 @@ BATCHES = {name: 64 for name in ("stage1", "prior", "surrogate", "generation", "
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: topology.parse("v5e:3x3"), "v5e:3x3: there is no such slice; accepted are v5e:1x1"),
+        (
+            lambda: topology.parse("v5e:3x3"),
+            "v5e:3x3: there is no such slice; .* v5e:1x1",
+        ),
         (lambda: topology.parse("v9:2x2"), "v4:2x2x1"),
         (lambda: topology.parse("v5e"), "v5e:16x16"),
         (lambda: cells.check_divides("batch", 100, [16]), "--batch=100: 16 devices.*112 would do"),

@@ -1,4 +1,5 @@
 """Collectives and cycles of short programs, with values worked out by hand."""
+# ruff: noqa: E501  (the lines of programs are as long as the compiler writes them)
 
 from __future__ import annotations
 
