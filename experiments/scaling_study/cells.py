@@ -74,39 +74,44 @@ def compiled(found: Slice, batches: Mapping[str, int]) -> list[Cell]:
 
 
 def measured(counts: Sequence[int], batches: Mapping[str, int]) -> list[Cell]:
-    """Weak and strong scaling of every program over local devices.
+    """Weak scaling of every program over local devices, strong scaling of the steps.
 
     Args:
       counts: of devices, the first of them 1.
       batches: as in ``compiled``.
     """
-    return [
-        Cell(MEASURED, study, name, strategy, count, batches[name] // (count if split else 1))
+    weak = [
+        Cell(MEASURED, WEAK, name, strategy, count, batches[name])
         for count in counts
         for name in programs.PROGRAMS
         for strategy in STRATEGIES
-        for study, split in ((WEAK, False), (STRONG, True))
+    ]
+    return weak + [
+        Cell(MEASURED, STRONG, name, "pmap", count, batches[name] // count)
+        for count in counts
+        for name in programs.TRAINING
         # On one device both studies are the same.
-        if count > 1 or not split
+        if count > 1
     ]
 
 
 def ladder(found: Slice, mesh: tuple[int, int], each: int) -> list[Cell]:
-    """Every rung on one chip; large ones on all, copied and split over the mesh's second axis.
+    """Every rung on one chip; large ones on all too, split over the mesh's second axis.
 
     Args:
       found: the slice.
       mesh: its chips as data x model.
       each: examples a chip of the slice, however they are placed.
     """
-    data, model = mesh
+    count = found.num_chips
+    shares = {"copied": 1, "split": mesh[1]}
     cells = [Cell(LADDER, "one chip", rung.name, "mesh", 1, each) for rung in RUNGS]
-    for rung in RUNGS:
-        if found.num_chips > 1 and rung.is_large:
-            cells.append(Cell(LADDER, "copied", rung.name, "mesh", found.num_chips, each))
-            if model > 1:
-                cells.append(Cell(LADDER, "split", rung.name, "mesh", data * model, each, model))
-    return cells
+    return cells + [
+        Cell(LADDER, placed, rung.name, "mesh", count, each, shares[placed])
+        for rung in RUNGS
+        for placed in rung.on_all
+        if count > 1 and (placed == "copied" or mesh[1] > 1)
+    ]
 
 
 def one_chip(found: Slice) -> Slice:

@@ -36,17 +36,23 @@ def compile_program(
     return examine(lowered, found)
 
 
-def examine(lowered: jax.stages.Lowered, found: Slice) -> dict[str, Any]:
+def examine(lowered: jax.stages.Lowered, found: Slice, least_flops: float = 0.0) -> dict[str, Any]:
     """Compiles, and reads costs, memory and collectives.
 
+    Args:
+      lowered: a program.
+      found: the slice that it is for.
+      least_flops: operations of a chip that are known without the compiler.
+
     Returns:
-      ``compile_seconds, flops, bytes`` (a chip, loops counted as often as they
-      run), ``loop_factor`` (by which XLA's own count was multiplied for that),
+      ``compile_seconds`` and ``compile_cpu_seconds``, ``flops, bytes`` (a chip,
+      loops counted as often as they run), ``loop_factor`` (by which XLA's own
+      counts were multiplied for that: that of its estimated cycles),
       ``memory``, ``fits``, ``collectives`` and ``prediction``; of a program
       that does not fit into the chip's memory ``fits`` is false, ``memory``
       what the compiler would have needed, and the rest is null.
     """
-    start = time.perf_counter()
+    start, work = time.perf_counter(), time.process_time()
     try:
         compiled = lowered.compile()
     except jax.errors.JaxRuntimeError as error:
@@ -58,7 +64,7 @@ def examine(lowered: jax.stages.Lowered, found: Slice) -> dict[str, Any]:
     analysis: Any = compiled.cost_analysis() or {}
     costs = hlo.read(compiled.as_text() or "", found.num_chips)
     factor = costs.cycles / costs.cycles_once if costs.cycles_once else 1.0
-    flops = float(analysis.get("flops", 0.0)) * factor
+    flops = max(float(analysis.get("flops", 0.0)) * factor, least_flops)
     accessed = float(analysis.get("bytes accessed", 0.0)) * factor
     memory = _memory(compiled)
     predicted = predict.step(
@@ -70,6 +76,7 @@ def examine(lowered: jax.stages.Lowered, found: Slice) -> dict[str, Any]:
     )
     return {
         "compile_seconds": seconds,
+        "compile_cpu_seconds": time.process_time() - work,
         "flops": flops,
         "bytes": accessed,
         "loop_factor": factor,

@@ -17,6 +17,7 @@ import numpy as np
 import optax
 from jax.sharding import NamedSharding, PartitionSpec
 
+from experiments.scaling_study import operations
 from pnag_jax import quantization as q
 from pnag_jax.models import next_scale, next_scale_step, stage1_step
 from pnag_jax.models.next_scale import NextScale
@@ -36,21 +37,21 @@ class Rung(NamedTuple):
       width: of the transformer.
       num_layers: its blocks.
       num_heads: heads of each.
-      is_large: whether it is also tried on all chips.
+      on_all: how its state is placed on all chips: "copied" or "split".
     """
 
     name: str
     width: int
     num_layers: int
     num_heads: int
-    is_large: bool
+    on_all: tuple[str, ...] = ()
 
 
 RUNGS = (
-    Rung("1M", 128, 3, 4, False),
-    Rung("10M", 256, 8, 4, False),
-    Rung("100M", 768, 9, 16, True),
-    Rung("1B", 2048, 13, 16, True),
+    Rung("1M", 128, 3, 4),
+    Rung("10M", 256, 8, 4),
+    Rung("100M", 768, 9, 16, ("copied", "split")),
+    Rung("1B", 2048, 13, 16, ("split",)),
 )
 
 
@@ -80,7 +81,7 @@ def count_parameters(model: NextScale) -> int:
 
 def lower(
     rung: Rung, space: Space, devices: Sequence[Any], *, each: int, model_axis: int
-) -> jax.stages.Lowered:
+) -> tuple[jax.stages.Lowered, float]:
     """One training step over a mesh ``[D / m, m]`` of data and model.
 
     Args:
@@ -89,6 +90,10 @@ def lower(
       devices: ``D``, to compile for.
       each: examples a chip; the ``m`` chips that share a state share ``m each``.
       model_axis: ``m``.
+
+    Returns:
+      The step, and the operations of its matrix products on one chip, those
+      that the backward pass repeats included.
     """
     model = model_of(rung, space, NUM_CODES)
     optimizer = wide_moments(stage1_step.make_optimizer(num_steps=10_000))
@@ -108,12 +113,13 @@ def lower(
             hardware=jnp.zeros((count, 1)),
         )
     )
-    return jax.jit(
+    traced = jax.jit(
         lambda s, b, k: step(s, b, k, None),
         in_shardings=(placed, split, whole),
         out_shardings=(placed, whole),
         donate_argnums=0,
-    ).lower(state, batch, jax.eval_shape(lambda: jax.random.key(0)))
+    ).trace(state, batch, jax.eval_shape(lambda: jax.random.key(0)))
+    return traced.lower(), operations.matmul_flops(traced.jaxpr) / len(devices)
 
 
 def wide_moments(inner: optax.GradientTransformation) -> optax.GradientTransformation:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from experiments.scaling_study import cells, page, predict
@@ -16,6 +17,8 @@ from experiments.text_table import align
 from pnag_jax.training.workdir import Workdir
 
 VERSION = 1
+TARGET = 0.9
+Row = Mapping[str, Any]
 Found = Sequence[tuple[Cell, dict[str, Any] | None]]
 
 _COLUMNS = (
@@ -23,7 +26,8 @@ _COLUMNS = (
     *("seconds", "q1", "q3", "rate", "simulated"),
     *("flops", "bytes", "memory", "fits", "collectives", "collective_bytes"),
     *("compute", "memory_seconds", "communication", "exposed", "step", "compiler_seconds"),
-    *("efficiency", "parameters", "compile_seconds"),
+    *("efficiency", "compiler_efficiency", "parameters"),
+    *("compile_seconds", "compile_cpu_seconds"),
 )
 
 
@@ -46,7 +50,8 @@ def gather(
     """
     rows = [{**cell._asdict(), **(result or {"fault": "not done"})} for cell, result in found]
     for row in rows:
-        row["efficiency"] = _efficiency(row, rows)
+        row["efficiency"] = _efficiency(row, rows, _time)
+        row["compiler_efficiency"] = _efficiency(row, rows, _compiler_time)
     return {
         "version": VERSION,
         "topology": whole.name,
@@ -61,15 +66,16 @@ def gather(
         "command": list(arguments),
         "cells": rows,
         "curves": _curves(rows, whole),
+        "least_batch": _least_batches(rows),
     }
 
 
-def _efficiency(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> float | None:
+def _efficiency(row: Row, rows: Sequence[Row], time_of: Callable[[Row], float | None]) -> Any:
     """Against one device of the same study; None of one that did not end, or has no such."""
-    time = _time(row)
+    time = time_of(row)
     same = ("part", "program") if row["part"] == cells.COMPILED else ("part", "program", "strategy")
     alone = [r for r in rows if r["devices"] == 1 and all(r[key] == row[key] for key in same)]
-    first = _time(alone[0]) if alone else None
+    first = time_of(alone[0]) if alone else None
     if row["part"] == cells.LADDER or time is None or first is None:
         return None
     if row["study"] == cells.STRONG:
@@ -77,13 +83,20 @@ def _efficiency(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> fl
     return predict.weak_efficiency([first, time])[1]
 
 
-def _time(row: Mapping[str, Any]) -> float | None:
+def _compiler_time(row: Row) -> float | None:
+    """The compiler's own estimate in the place of operations and bytes."""
+    if not row.get("prediction"):
+        return None
+    return row["compiler_seconds"] + row["prediction"]["exposed"]
+
+
+def _time(row: Row) -> float | None:
     if row.get("seconds"):
         return row["seconds"]["median"]
     return (row.get("prediction") or {}).get("step")
 
 
-def _curves(rows: Sequence[Mapping[str, Any]], whole: Slice) -> list[dict[str, Any]]:
+def _curves(rows: Sequence[Row], whole: Slice) -> list[dict[str, Any]]:
     """Predicted weak-scaling efficiency by number of chips.
 
     A chip's work and what it exchanges do not depend on the number of chips;
@@ -115,7 +128,40 @@ def _curves(rows: Sequence[Mapping[str, Any]], whole: Slice) -> list[dict[str, A
     return curves
 
 
-def _predicted(row: Mapping[str, Any], whole: Slice, shape: tuple[int, ...], chips: int) -> float:
+def _least_batches(rows: Sequence[Row]) -> dict[str, int]:
+    """Examples a chip from which weak scaling to all chips keeps ``TARGET``, by program."""
+    found = {}
+    compiled = [r for r in rows if r["part"] == cells.COMPILED and r["strategy"] == "mesh"]
+    pairs = [
+        (few, many)
+        for few in compiled
+        for many in compiled
+        if (few["study"], many["study"]) == (cells.STRONG, cells.WEAK)
+        and few["program"] == many["program"]
+        and few["devices"] == many["devices"]
+        and few["each"] < many["each"]
+        and few.get("prediction")
+        and many.get("prediction")
+    ]
+    for few, many in pairs:
+        least = predict.least_batch(
+            (few["each"], many["each"]),
+            (_least_work(few), _least_work(many)),
+            many["prediction"]["exposed"],
+            TARGET,
+        )
+        if math.isfinite(least):
+            found[few["program"]] = max(1, math.ceil(least))
+    return found
+
+
+def _least_work(row: Row) -> float:
+    """Seconds without communication by the estimate that makes efficiency lower."""
+    prediction = row["prediction"]
+    return min(prediction["step"] - prediction["exposed"], row["compiler_seconds"])
+
+
+def _predicted(row: Row, whole: Slice, shape: tuple[int, ...], chips: int) -> float:
     collectives = [Collective(**c)._replace(group=chips) for c in row["collectives"]]
     return predict.step(
         whole.chip,
@@ -143,7 +189,7 @@ def as_csv(results: Mapping[str, Any]) -> str:
     return text.getvalue()
 
 
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+def _flat(row: Row) -> dict[str, Any]:
     flat = {name: row.get(name) for name in _COLUMNS}
     seconds, prediction = row.get("seconds") or {}, row.get("prediction") or {}
     flat |= {"seconds": seconds.get("median"), "q1": seconds.get("q1"), "q3": seconds.get("q3")}
@@ -167,9 +213,11 @@ def as_text(results: Mapping[str, Any]) -> str:
     if compiled:
         head = (
             *("compiled", "study", "strategy", "chips", "each", "GFLOP", "MB", "memory", "fits"),
-            *("collectives", "their MB", "step ms", "efficiency"),
+            *("collectives", "their MB", "step ms", "efficiency", "compiler's"),
         )
         parts += ["", align(head, [_compiled_line(_flat(row)) for row in compiled])]
+    for program, least in results["least_batch"].items():
+        parts.append(f"{program}: {TARGET:.0%} on all chips from {least:,} examples a chip on")
     if measured:
         columns = ("study", "strategy", "devices", "each", "ms", "quartiles", "efficiency")
         parts += ["", align(["measured", *columns], [_measured_line(_flat(r)) for r in measured])]
@@ -178,10 +226,10 @@ def as_text(results: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _compiled_line(row: Mapping[str, Any]) -> list[str]:
+def _compiled_line(row: Row) -> list[str]:
     first = [row["program"], row["study"], row["strategy"], str(row["devices"]), str(row["each"])]
     if row["fault"] is not None:
-        return [*first, "", "", "", row["fault"][:40], "", "", "", ""]
+        return [*first, "", "", "", row["fault"][:40], "", "", "", "", ""]
     return [
         *first,
         _scaled(row["flops"], 1e9),
@@ -192,10 +240,11 @@ def _compiled_line(row: Mapping[str, Any]) -> list[str]:
         _scaled(row["collective_bytes"], 1e6),
         _scaled(row["step"], 1e-3),
         _share(row["efficiency"]),
+        _share(row["compiler_efficiency"]),
     ]
 
 
-def _measured_line(row: Mapping[str, Any]) -> list[str]:
+def _measured_line(row: Row) -> list[str]:
     first = [row["program"], row["study"], row["strategy"], str(row["devices"]), str(row["each"])]
     if row["seconds"] is None:
         return [*first, str(row["fault"])[:40], "", ""]

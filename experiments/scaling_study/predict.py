@@ -107,6 +107,28 @@ def used_axes(chip: Chip, shape: tuple[int, ...], group: int) -> list[tuple[int,
     return [(group, False)]
 
 
+def least_batch(
+    batches: tuple[float, float], work: tuple[float, float], exposed: float, efficiency: float
+) -> float:
+    """The batch a chip from which weak scaling is at least so efficient.
+
+    Work is taken to be a constant and a part in proportion to the batch, of
+    which two points are known; what is exchanged does not depend on it.
+
+    >>> least_batch((1, 11), (2.0, 4.0), exposed=1.0, efficiency=0.9)  # 1.8 + 0.2 b = 9
+    36.0
+
+    Args:
+      batches: two batches a chip.
+      work: seconds of each without communication.
+      exposed: seconds of communication that nothing hides.
+      efficiency: below 1.
+    """
+    slope = (work[1] - work[0]) / (batches[1] - batches[0])
+    wanted = exposed * efficiency / (1 - efficiency)
+    return round((wanted - work[0]) / slope + batches[0], 6) if slope > 0 else math.inf
+
+
 def weak_efficiency(times: Sequence[float]) -> list[float]:
     """Of steps with the same batch a chip: the first time over each."""
     return [times[0] / time for time in times]

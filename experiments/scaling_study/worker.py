@@ -55,9 +55,9 @@ def find(cell: Cell, generator: Generator, job: dict[str, Any]) -> dict[str, Any
         )
     rung = next(rung for rung in ladder.RUNGS if rung.name == cell.program)
     space = spaces.get(job["space"])
-    lowered = ladder.lower(rung, space, devices, each=cell.each, model_axis=cell.model)
+    lowered, flops = ladder.lower(rung, space, devices, each=cell.each, model_axis=cell.model)
     parameters = ladder.count_parameters(ladder.model_of(rung, space, ladder.NUM_CODES))
-    return {"parameters": parameters, **compiling.examine(lowered, found)}
+    return {"parameters": parameters, **compiling.examine(lowered, found, flops)}
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def results():
     """Two cells that were compiled, one that was not and one that was measured."""
     exchanged = {"kind": "all-reduce", "bytes": 1e6, "group": 16, "times": 1, "hidden": 0}
 
-    def compiled(step, collectives):
+    def compiled(step, collectives, exposed=0.0):
         parts = ("compute", "memory", "communication", "exposed")
         return {
             "flops": 197e9,
@@ -119,13 +119,14 @@ def results():
             "memory": {"total": 1e9},
             "fits": True,
             "collectives": collectives,
-            "prediction": {**dict.fromkeys(parts, 0.0), "step": step},
-            "compiler_seconds": 1e-3,
+            "prediction": {**dict.fromkeys(parts, 0.0), "exposed": exposed, "step": step},
+            "compiler_seconds": 2e-3,
         }
 
     found = [
         (Cell("compiled", "weak", "stage1", "mesh", 1, 64), compiled(1e-3, [])),
         (Cell("compiled", "weak", "stage1", "pmap", 16, 64), compiled(1.25e-3, [exchanged])),
+        (Cell("compiled", "weak", "stage1", "mesh", 16, 64), compiled(1.25e-3, [exchanged], 25e-5)),
         (Cell("compiled", "strong", "stage1", "mesh", 16, 4), compiled(1.25e-4, [exchanged])),
         (Cell("ladder", "one chip", "1B", "mesh", 1, 8), {"fault": "Check failed"}),
     ]
@@ -136,12 +137,20 @@ def results():
 
 def test_efficiency_is_that_of_one_device_of_the_same_program():
     rows = results()["cells"]
-    assert [row["efficiency"] for row in rows] == [1.0, 0.8, pytest.approx(0.5), None]
+    assert [row["efficiency"] for row in rows] == [1.0, 0.8, 0.8, pytest.approx(0.5), None]
+    # 2 ms without and 2.25 ms with what is exchanged.
+    assert rows[2]["compiler_efficiency"] == pytest.approx(2 / 2.25)
+
+
+def test_the_least_batch_follows_from_two_compiled_ones():
+    # 0.125 ms of work at 4 a chip, 1 ms at 64: 9 x 0.25 ms are wanted.
+    expected = 4 + (9 * 0.25 - 0.125) / ((1 - 0.125) / 60)
+    assert results()["least_batch"] == {"stage1": -(-expected // 1)}
 
 
 def test_the_curve_is_predicted_for_every_slice_up_to_the_whole():
-    (curve,) = results()["curves"]
-    assert curve["chips"] == [1, 4, 8, 16] or curve["chips"] == [1, 2, 4, 8, 16]
+    curve, _ = results()["curves"]
+    assert curve["chips"] == [1, 4, 8, 16]  # no slice has two chips
     assert curve["efficiency"][0] == 1.0
     # 1 ms of operations; 2 MB 15 / 16 over two open axes, 6 hops there and back.
     assert curve["efficiency"][-1] == pytest.approx(
@@ -153,10 +162,10 @@ def test_files_and_page_hold_every_cell(tmp_path):
     with Workdir(tmp_path, program="study", config={}) as workdir:
         outcome.write(workdir, results())
     saved = json.loads((tmp_path / "scaling.json").read_text())
-    assert len(saved["cells"]) == 4
+    assert len(saved["cells"]) == 5
     lines = (tmp_path / "scaling.csv").read_text().splitlines()
-    assert len(lines) == 5
-    assert "Check failed" in lines[4]
+    assert len(lines) == 6
+    assert "Check failed" in lines[5]
     html = (tmp_path / "report.html").read_text()
     assert "Predicted scaling" in html
     assert "not compiled: Check failed" in html
