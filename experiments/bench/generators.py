@@ -54,9 +54,15 @@ def kept(key: jax.Array, space: Space, epochs: int, path: pathlib.Path) -> Gener
       space: what it generates.
       epochs: of stage 1.
       path: a file in the run's own folder.
+
+    Raises:
+      DataError: that file is damaged.
     """
     if path.exists():
-        return pickle.loads(path.read_bytes())
+        try:
+            return pickle.loads(path.read_bytes())
+        except Exception as error:  # of a damaged file pickle raises nearly anything
+            raise DataError(f"{path}: damaged or truncated: {error}") from error
     generator, _ = train(key, space, epochs)
     files.write_bytes(path, pickle.dumps(generator))
     return generator
