@@ -46,7 +46,7 @@ def default(space: str) -> ConfigDict:
                 "learning_rate": 3e-3,
                 "weight_decay": 1e-4,
                 "save_every_epochs": 2,
-                # Over all local devices: pmap or mesh.
+                # Over all devices, of all processes: pmap or mesh.
                 "strategy": "pmap",
             },
             "mesh": {

@@ -6,6 +6,7 @@ The folder gets ``checkpoints/prior``, ``prior/`` with ``metrics.jsonl``,
 
 from __future__ import annotations
 
+import math
 import os
 import pathlib
 from collections.abc import Sequence
@@ -59,6 +60,7 @@ def train(
     interrupt: Interrupt | None = None,
     progress: Progress | None = None,
     strict_resume: bool = False,
+    profile: bool = False,
 ) -> Trained:
     """A trained prior; trains only what is not trained yet.
 
@@ -73,6 +75,7 @@ def train(
       interrupt: flag of a signal.
       progress: where progress is shown.
       strict_resume: refuse a damaged newest checkpoint.
+      profile: save a profiler's trace of a few steps, in ``profile/``.
 
     Raises:
       As ``stage1.train_generator``.
@@ -89,9 +92,9 @@ def train(
         **{name: fields[name] for name in _MODEL},
     )
     devices = jax.local_devices() if devices is None else devices
-    settings.check_batch(
-        config, len(data.codes), "prior", devices=len(devices), model=config.mesh.model
-    )
+    # What is trained already is read by one process, which may have fewer devices.
+    model_axis = math.gcd(config.mesh.model, len(devices))
+    settings.check_batch(config, len(data.codes), "prior", devices=len(devices), model=model_axis)
     steps = len(data.codes) // fields.batch_size
     optimizer = stage1_step.make_optimizer(
         learning_rate=fields.learning_rate,
@@ -106,7 +109,7 @@ def train(
         steps_per_epoch=steps,
         strategy=config.train.strategy,
         devices=devices,
-        model=config.mesh.model,
+        model=model_axis,
         rules=RULES,
     )
     codes, *told = _watched(labels, held_out[:_WATCHED])
@@ -136,6 +139,7 @@ def train(
             save_every_epochs=fields.save_every_epochs,
             strict_resume=strict_resume,
             on_epoch=on_epoch,
+            profile=folder / "profile" / "prior" if profile else None,
         )
     trained = Prior(labels.generator, tokens, model, state.params)
     summary = phase.result

@@ -7,12 +7,9 @@ it, in a folder of their own that is gone afterwards, and then wait for it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
-import os
-import re
-import sys
 import tempfile
-import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,34 +24,32 @@ from pnag_jax.training.workdir import differences
 # They belong to the program that calls ``define``: its --help shows them.
 flags.disclaim_key_flags()
 
-# What the libraries of collective operations say of a process that is gone.
-_LOST = re.compile(r"Gloo|NCCL|UNAVAILABLE|Connection closed")
-
 _ADDRESS = ("coordinator_address", "process_id", "process_count")
 
 
-def define() -> None:
+def define(values: flags.FlagValues = flags.FLAGS) -> None:
     """The flags; those of ``_ADDRESS`` are given together or not at all."""
     flags.DEFINE_enum(
         "distributed",
         "auto",
         ("auto", "on", "off"),
         "Several processes as one run; auto: where a launcher or --coordinator_address says so.",
+        flag_values=values,
     )
-    flags.DEFINE_string("coordinator_address", None, "host:port of process 0.")
-    flags.DEFINE_integer("process_id", None, "Which process this is, from 0.", lower_bound=0)
-    flags.DEFINE_integer("process_count", None, "How many there are.", lower_bound=1)
-    flags.DEFINE_integer("connect_seconds", 300, "How long to wait for them.", lower_bound=1)
+    flags.DEFINE_string("coordinator_address", None, "host:port of process 0.", flag_values=values)
+    number = functools.partial(flags.DEFINE_integer, flag_values=values)
+    number("process_id", None, "Which process this is, from 0.", lower_bound=0)
+    number("process_count", None, "How many there are.", lower_bound=1)
+    number("connect_seconds", 300, "How long to wait for them.", lower_bound=1)
 
 
-def join() -> None:
+def join(values: flags.FlagValues) -> None:
     """Makes this process one of several, if the flags or a launcher say so.
 
     Raises:
       UsageError: flags that do not fit together.
       UserError: the others cannot be joined.
     """
-    values = flags.FLAGS
     mode, (address, number, count) = values.distributed, (values[n].value for n in _ADDRESS)
     given = [f"--{name}" for name in _ADDRESS if values[name].value is not None]
     if given and len(given) < len(_ADDRESS):
@@ -75,6 +70,7 @@ def join() -> None:
         )
     except UserError as error:
         if tentative:  # a TPU machine of its own
+            command.say(f"runs alone: {error}")
             return
         if not given:
             raise UserError(
@@ -92,31 +88,6 @@ def _check_address(address: str, number: int, count: int) -> None:
         raise UsageError(
             f"--process_id={number}: accepted are 0 .. {count - 1}, for --process_count={count}"
         )
-
-
-@contextlib.contextmanager
-def together() -> Iterator[None]:
-    """For the whole work: a process that loses the others, or fails, ends at once.
-
-    Raises:
-      UserError: another process was lost.
-    """
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:
-        if hosts.count() == 1:
-            raise
-        if isinstance(error, jax.errors.JaxRuntimeError) and _LOST.search(str(error)):
-            raise UserError(
-                "another process ended or cannot be reached; what it said tells why, and the same"
-                " command resumes"
-            ) from error
-        # The end of the interpreter would wait for processes that wait for this one.
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
 
 
 def require_same(program: str, mode: str, config: Mapping[str, Any]) -> None:

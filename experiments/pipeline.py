@@ -15,6 +15,7 @@ import configs
 from experiments import (
     asking,
     command,
+    compiled,
     conditional,
     conditioning,
     distributed,
@@ -62,8 +63,9 @@ def main(space_name: str) -> NoReturn:
 
 
 def _main(space_name: str) -> None:
-    distributed.join()
-    with distributed.together(), interrupts.watch() as interrupt:
+    compiled.use(flags.FLAGS.compilation_cache)
+    distributed.join(flags.FLAGS)
+    with hosts.together(), interrupts.watch() as interrupt:
         run(
             space_name,
             run_flags.config(),
@@ -71,6 +73,7 @@ def _main(space_name: str) -> None:
             mode=flags.FLAGS.mode,
             benchmark_dir=flags.FLAGS.benchmark_dir,
             strict_resume=flags.FLAGS.strict_resume,
+            profile=flags.FLAGS.profile,
             interrupt=interrupt,
         )
 
@@ -83,6 +86,7 @@ def run(
     mode: str = "all",
     benchmark_dir: str | None = None,
     strict_resume: bool = False,
+    profile: bool = False,
     interrupt: Interrupt | None = None,
 ) -> dict[str, Any]:
     """Does what is not done yet.
@@ -95,6 +99,7 @@ def run(
         each ends with a report of what there is.
       benchmark_dir: folder of tables.
       strict_resume: refuse a damaged newest checkpoint.
+      profile: save a profiler's trace of a few steps of every training.
       interrupt: flag of a signal.
 
     Returns:
@@ -127,7 +132,16 @@ def run(
         interrupt = interrupt or Interrupt()
         if transfer is None:
             steps = _Run(
-                config, folder, wanted, table, task, columns, known, strict_resume, interrupt
+                config,
+                folder,
+                wanted,
+                table,
+                task,
+                columns,
+                known,
+                strict_resume,
+                profile,
+                interrupt,
             )
             steps.do()
         elif hosts.leads():
@@ -204,6 +218,7 @@ class _Run:
         columns: Columns | None,
         known: transferring.Plan | None,
         strict_resume: bool,
+        profile: bool,
         interrupt: Interrupt,
     ):
         self._config = config
@@ -214,6 +229,7 @@ class _Run:
         self._columns = columns
         self._known = known
         self._strict = strict_resume
+        self._profile = profile
         self._interrupt = interrupt
         self._all_train = self._all_train_prior = False
         self._progress = Progress(quiet=not hosts.leads())
@@ -318,6 +334,7 @@ class _Run:
             interrupt=self._interrupt,
             progress=self._progress,
             strict_resume=self._strict,
+            profile=self._profile,
         )
 
     @functools.cached_property
@@ -336,6 +353,7 @@ class _Run:
             interrupt=self._interrupt,
             progress=self._progress,
             strict_resume=self._strict,
+            profile=self._profile,
         )
 
     def _search(self, table: Table, task: Task | Goal) -> dict[str, Any]:

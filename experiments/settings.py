@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+import jax
 from ml_collections import ConfigDict
 
 from pnag_jax import methods
@@ -78,8 +79,7 @@ def check(config: ConfigDict, space: Space) -> None:
             f"config.train.strategy = {config.train.strategy!r}; accepted are"
             f" {', '.join(STRATEGIES)}"
         )
-    if config.mesh.model != 1 and config.train.strategy != "mesh":
-        raise UsageError(f"config.mesh.model = {config.mesh.model}: accepted with --strategy=mesh")
+    _check_mesh(config.mesh.model, config.train.strategy)
     width = config.transfer.width
     if not 8 <= width <= 65536 or width % 8:
         raise UsageError(f"config.transfer.width = {width}; accepted are multiples of 8")
@@ -100,6 +100,20 @@ def check(config: ConfigDict, space: Space) -> None:
                 raise UsageError(
                     f"--{field}={config.objectives[field]}: say with --objectives what is wanted"
                 )
+
+
+def _check_mesh(model: int, strategy: str) -> None:
+    if model == 1:
+        return
+    if strategy != "mesh":
+        raise UsageError(f"config.mesh.model = {model}: accepted with --strategy=mesh")
+    devices = jax.device_count()
+    if devices % model:
+        fitting = ", ".join(str(m) for m in range(1, devices + 1) if devices % m == 0)
+        raise UsageError(
+            f"config.mesh.model = {model}; accepted are divisors of the number of devices,"
+            f" {devices}: {fitting}"
+        )
 
 
 def check_ranges(config: ConfigDict, ranges: Iterable[tuple[str, float, float]]) -> None:
@@ -148,12 +162,6 @@ def check_batch(
     Raises:
       UsageError: naming both numbers.
     """
-    if devices % model:
-        fitting = ", ".join(str(m) for m in range(1, devices + 1) if devices % m == 0)
-        raise UsageError(
-            f"config.mesh.model = {model}; accepted are divisors of the {devices} devices:"
-            f" {fitting}"
-        )
     batch, devices = config[group].batch_size, devices // model
     if batch > trained_on:
         raise UsageError(

@@ -62,6 +62,7 @@ def train_generator(
     interrupt: Interrupt | None = None,
     progress: Progress | None = None,
     strict_resume: bool = False,
+    profile: bool = False,
 ) -> tuple[Generator, Trained]:
     """A trained generator; trains only what is not trained yet.
 
@@ -76,6 +77,7 @@ def train_generator(
       interrupt: flag of a signal.
       progress: where progress is shown.
       strict_resume: refuse a damaged newest checkpoint.
+      profile: save a profiler's trace of a few steps, in ``profile/``.
 
     Returns:
       The generator, and what its training left.
@@ -98,6 +100,7 @@ def train_generator(
         interrupt=interrupt,
         progress=progress,
         strict_resume=strict_resume,
+        profile=profile,
     )
     return build(key_build, config, trained), trained
 
@@ -120,6 +123,7 @@ def train(
     interrupt: Interrupt | None = None,
     progress: Progress | None = None,
     strict_resume: bool = False,
+    profile: bool = False,
 ) -> Trained:
     """The first half of ``train_generator``; arguments and errors as there."""
     settings.check(config, space)
@@ -168,14 +172,17 @@ def train(
             save_every_epochs=config.train.save_every_epochs,
             strict_resume=strict_resume,
             on_epoch=on_epoch,
+            profile=folder / "profile" / "train" if profile else None,
         )
     variables = stage1_step.variables(state)
     summary = phase.result
     if summary is None and hosts.leads():
+        timings = metrics.read(folder / metrics.TIMINGS)
         summary = phase.finish(
             {
                 "steps": config.train.epochs * steps,
-                "seconds": sum(x["seconds"] for x in metrics.read(folder / metrics.TIMINGS)),
+                "start_seconds": timings[0].get("start_seconds"),
+                "seconds": sum(line["seconds"] for line in timings),
                 "loss": metrics.read(folder / metrics.METRICS)[-1]["loss"],
                 **evaluate(model, variables, data),
             }

@@ -7,12 +7,16 @@ tells.  Without :func:`join` there is one process, and it leads.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import hashlib
 import importlib.util
 import os
+import re
+import sys
 import threading
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 import jax
@@ -27,9 +31,11 @@ PyTree = Any
 # A follower has nothing left to do once training ends and waits for the leader,
 # whose search may take days; should the leader die, its heartbeats stop.
 _SECONDS_TO_END = 14 * 24 * 3600
-_SECONDS_TO_MISS = 60
 # Launchers tell each process of how many it is one.
 _COUNTS = ("OMPI_COMM_WORLD_SIZE", "MEGASCALE_NUM_SLICES")
+
+# What the libraries of collective operations say of a process that is gone.
+_LOST = re.compile(r"Gloo|NCCL|UNAVAILABLE|Connection closed")
 
 
 def detected(environment: Mapping[str, str] = os.environ) -> bool:
@@ -61,6 +67,7 @@ def join(
     process_count: int | None = None,
     *,
     seconds: int = 300,
+    seconds_to_miss: int = 60,
     give_up: Callable[[UserError], NoReturn],
 ) -> None:
     """Makes this process one of several; to be called before JAX is used.
@@ -71,6 +78,8 @@ def join(
       process_id: of this process.
       process_count: of how many it is one.
       seconds: how long to wait for the others.
+      seconds_to_miss: without a sign of life of one process, after which JAX
+        ends all others (by an abort whose message names it).
       give_up: ends the program, from any thread, with a message.
 
     Raises:
@@ -95,13 +104,38 @@ def join(
             process_id,
             cluster_detection_method=None if address is None else "deactivate",
             initialization_timeout=seconds + 60,
-            heartbeat_timeout_seconds=_SECONDS_TO_MISS,
+            heartbeat_timeout_seconds=seconds_to_miss,
             shutdown_timeout_seconds=_SECONDS_TO_END,
         )
     except (RuntimeError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"cannot join the other processes at {where}: {error}") from error
     finally:
         limit.cancel()
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Around all work: a process that loses the others, or fails, does not wait for them.
+
+    Raises:
+      UserError: another process was lost.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if count() == 1:
+            raise
+        if isinstance(error, jax.errors.JaxRuntimeError) and _LOST.search(str(error)):
+            raise UserError(
+                "another process ended or cannot be reached; what it said tells why, and the same"
+                " command resumes"
+            ) from error
+        # The end of the interpreter would wait for processes that wait for this one.
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def count() -> int:

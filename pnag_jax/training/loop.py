@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from pnag_jax.errors import UsageError, UserError
-from pnag_jax.training import hosts
+from pnag_jax.training import files, hosts, profiling, startup
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.metrics import MetricsWriter
@@ -39,13 +39,16 @@ def fit(
     strict_resume: bool = False,
     require_finite: bool | Callable[[str], bool] = True,
     on_epoch: OnEpoch | None = None,
+    profile: files.StrPath | None = None,
 ) -> PyTree:
     """Trains from the newest checkpoint, or from ``state``, to ``num_epochs``.
 
     However often a run is killed and started again, its checkpoints and
     ``metrics.jsonl`` are bit for bit those of an unbroken one: everything
     random comes from ``key`` and the epoch's number, and what was logged
-    after the restored step is dropped and logged again.
+    after the restored step is dropped and logged again.  ``timings.jsonl``
+    tells the speed of every epoch, and ``start_seconds``, from the start of its
+    process to the first step there.
 
     Where ``epoch`` spans processes, all of them call this alike; the leader's
     checkpoint decides where they begin, the leader alone saves, and a signal
@@ -74,6 +77,8 @@ def fit(
       on_epoch: called with the number of steps done and the placed state
         after every epoch; what it returns joins the line of that step.  The
         state is donated to the next epoch: keep a copy (``epoch.fetch``).
+      profile: folder for a profiler's trace of a few steps, taken before the
+        first epoch; None for none.
 
     Returns:
       The final state as arrays on the default device.
@@ -103,6 +108,10 @@ def fit(
         return jax.device_put(state)
     metrics.truncate(done * steps if done else -1)
     placed, data = epoch.place(state), epoch.place_data(data)
+    if profile is not None:
+        profiling.trace(epoch, placed, data, key, profile)
+    epoch.compile(placed, data, key)
+    start_seconds = startup.seconds_since_start()
 
     progress = progress or Progress(quiet=True)
     with progress.task(label, num_epochs * steps, done=done * steps) as bar:
@@ -116,7 +125,11 @@ def fit(
             if fault is None and on_epoch is not None:
                 lines[end] |= dict(on_epoch(end, placed) or {})
                 fault = _fault(end, lines[end])
-            timings = {"seconds": seconds, "steps_per_second": steps / seconds}
+            timings = {
+                "seconds": seconds,
+                "start_seconds": start_seconds,
+                "steps_per_second": steps / seconds,
+            }
             for line_step, values in sorted(lines.items()):
                 metrics.write(line_step, values, timings if line_step == end else None)
             metrics.flush()

@@ -125,7 +125,9 @@ class Epoch:
         self.strategy = strategy
         self.devices = tuple(devices)
         self._step = step
+        self._model = model
         self._rules = tuple(rules)
+        self._programs: dict[Any, Any] = {}
         mine = [d for d in self.devices if d.process_index == jax.process_index()]
         self.spans = len(mine) < len(self.devices)
         if strategy == "pmap":
@@ -200,7 +202,34 @@ class Epoch:
           The new state, and the metrics of each step, leaves ``[S, ...]``.
         """
         key, number = hosts.put((key, np.int32(epoch)), self._everywhere)
-        return self._run(state, data, key, number)
+        program = self._programs.get(_shapes(state, data), self._run)
+        return program(state, data, key, number)
+
+    def compile(self, state: PyTree, data: PyTree, key: jax.Array) -> None:
+        """Compiles :meth:`run` for these shapes, without running it.
+
+        Args:
+          state: placed; stays whole.
+          data: placed.
+          key: the run's key.
+        """
+        shapes = _shapes(state, data)
+        # Across processes what pmap compiles takes the rows of all, not one's own.
+        if shapes not in self._programs and not (self.strategy == "pmap" and self.spans):
+            key, number = hosts.put((key, np.int32(0)), self._everywhere)
+            self._programs[shapes] = self._run.lower(state, data, key, number).compile()
+
+    def shortened(self, steps: int) -> Epoch:
+        """The same, with epochs of at most ``steps`` steps."""
+        return Epoch(
+            self._step,
+            batch_size=self.batch_size,
+            steps_per_epoch=min(steps, self.steps_per_epoch),
+            strategy=self.strategy,
+            devices=self.devices,
+            model=self._model,
+            rules=self._rules,
+        )
 
     def fetch(self, state: PyTree) -> PyTree:
         """A copy of a placed state on the host, as :meth:`place` takes it.
@@ -308,6 +337,11 @@ def make_epoch(
 def _strong(x: jax.Array) -> jax.Array:
     # A weakly typed leaf would change its type, and compile anew, after one step.
     return x if hosts.is_key(x) else jnp.asarray(x, x.dtype)
+
+
+def _shapes(*trees: PyTree) -> Any:
+    leaves, structure = jax.tree.flatten(trees)
+    return structure, tuple((x.shape, x.dtype) for x in leaves)
 
 
 def _duplicate(state: PyTree) -> PyTree:
