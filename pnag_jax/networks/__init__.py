@@ -19,14 +19,16 @@ from jax.typing import ArrayLike
 
 from pnag_jax import spaces
 from pnag_jax.errors import UsageError
-from pnag_jax.networks import autoformer, gpt2, macro, mnasnet, mobilenetv3, nb201
+from pnag_jax.networks import autoformer, darts, gpt2, macro, mnasnet, mobilenetv3, nb101, nb201
 
 _REGISTRY: dict[str, ModuleType] = {
     "autoformer": autoformer,
+    "darts": darts,
     "gpt2": gpt2,
     "macro": macro,
     "mnasnet": mnasnet,
     "mobilenetv3": mobilenetv3,
+    "nb101": nb101,
     "nb201": nb201,
 }
 
@@ -105,7 +107,7 @@ def _skeleton(space_name: str, module: ModuleType, given: Mapping[str, Any]) -> 
                 f"skeleton of {space_name}: no field {name!r}; accepted are {', '.join(defaults)}"
             )
         kind = type(defaults[name])
-        if type(value) is not kind or (isinstance(value, int) and value < 1):
+        if type(value) is not kind or (kind is int and value < 1):
             least = " of at least 1" if kind is int else ""
             raise UsageError(
                 f"skeleton of {space_name}: {name} = {value!r}; accepted are values of type"
