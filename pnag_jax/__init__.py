@@ -8,6 +8,7 @@ is first used:
 * ``quantization``, ``losses``: the pure parts of the quantizer.
 * ``generation``: training a generator, and drawing from it without a network.
 * ``methods``: search methods on one ask / tell contract.
+* ``networks``: the flax networks that architectures describe.
 * ``reports``: drawings of architectures and the page of a run.
 
 >>> import pnag_jax
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         generation,
         losses,
         methods,
+        networks,
         quantization,
         reports,
         spaces,
@@ -48,6 +50,7 @@ __all__ = [
     "generation",
     "losses",
     "methods",
+    "networks",
     "quantization",
     "reports",
     "spaces",
