@@ -46,8 +46,13 @@ def default(space: str) -> ConfigDict:
                 "learning_rate": 3e-3,
                 "weight_decay": 1e-4,
                 "save_every_epochs": 2,
-                # Over all local devices: pmap or mesh.
+                # Over all devices, of all processes: pmap or mesh.
                 "strategy": "pmap",
+            },
+            "mesh": {
+                # Devices that share one copy of the prior's parameters and optimizer
+                # state, with strategy=mesh; the others split the batch.
+                "model": 1,
             },
             # Arguments of pnag_jax.generation.build.
             "counts": {

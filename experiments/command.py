@@ -14,6 +14,7 @@ from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from pnag_jax.errors import UsageError, UserError
+from pnag_jax.training import hosts
 from pnag_jax.training.interrupts import Interrupted
 
 # Flags belong to the program that calls ``run``: its --help shows them.
@@ -54,7 +55,15 @@ def run(main: Callable[[], None], config: str | None = None) -> NoReturn:
 
 
 def say(line: str) -> None:
-    """One line for people, on standard error: standard output is for results."""
+    """One line for people, on standard error: standard output is for results.
+
+    Of several processes the first alone speaks.
+    """
+    if hosts.leads():
+        _write(line)
+
+
+def _write(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
@@ -80,8 +89,20 @@ def environment() -> dict[str, object]:
 
 def _end(error: UserError) -> NoReturn:
     message = " ".join(str(error).split())
-    say(message if isinstance(error, Interrupted) else f"error: {message}")
+    if isinstance(error, Interrupted):
+        say(message)
+    else:
+        _write(f"error{'' if hosts.leads() else f' in process {hosts.index()}'}: {message}")
+    if hosts.count() > 1:
+        # The end of the interpreter would wait for processes that wait for this one.
+        os._exit(error.exit_code)
     sys.exit(error.exit_code)
+
+
+def end_at_once(error: UserError) -> NoReturn:
+    """As an error in the main thread ends the program, but from any thread."""
+    _write(f"error: {error}")
+    os._exit(error.exit_code)
 
 
 def _parse(argv: Sequence[str], config: str | None) -> Sequence[str]:

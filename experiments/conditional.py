@@ -6,8 +6,10 @@ The folder gets ``checkpoints/prior``, ``prior/`` with ``metrics.jsonl``,
 
 from __future__ import annotations
 
+import math
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -24,7 +26,8 @@ from pnag_jax.generation import Generator, prior, promise
 from pnag_jax.generation.labels import quantiles
 from pnag_jax.generation.prior import Prior
 from pnag_jax.models import next_scale_step, stage1_step
-from pnag_jax.training import files, loop, metrics, parallel
+from pnag_jax.models.next_scale import RULES
+from pnag_jax.training import files, hosts, loop, metrics, parallel
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
@@ -53,9 +56,11 @@ def train(
     *,
     workdir_path: str | os.PathLike[str],
     key: jax.Array,
+    devices: Sequence[jax.Device] | None = None,
     interrupt: Interrupt | None = None,
     progress: Progress | None = None,
     strict_resume: bool = False,
+    profile: bool = False,
 ) -> Trained:
     """A trained prior; trains only what is not trained yet.
 
@@ -66,9 +71,11 @@ def train(
       held_out: int ``[m, L]``, what neither was trained on.
       workdir_path: a folder that this process alone writes to.
       key: decides everything random; consumed.
+      devices: as for ``stage1.train_generator``.
       interrupt: flag of a signal.
       progress: where progress is shown.
       strict_resume: refuse a damaged newest checkpoint.
+      profile: save a profiler's trace of a few steps, in ``profile/``.
 
     Raises:
       As ``stage1.train_generator``.
@@ -84,7 +91,10 @@ def train(
         labels.told_hardware,
         **{name: fields[name] for name in _MODEL},
     )
-    settings.check_batch(config, len(data.codes), "prior")
+    devices = jax.local_devices() if devices is None else devices
+    # What is trained already is read by one process, which may have fewer devices.
+    model_axis = math.gcd(config.mesh.model, len(devices))
+    settings.check_batch(config, len(data.codes), "prior", devices=len(devices), model=model_axis)
     steps = len(data.codes) // fields.batch_size
     optimizer = stage1_step.make_optimizer(
         learning_rate=fields.learning_rate,
@@ -98,6 +108,9 @@ def train(
         batch_size=fields.batch_size,
         steps_per_epoch=steps,
         strategy=config.train.strategy,
+        devices=devices,
+        model=model_axis,
+        rules=RULES,
     )
     codes, *told = _watched(labels, held_out[:_WATCHED])
     watched = jnp.asarray(tokens.of(codes))
@@ -126,10 +139,11 @@ def train(
             save_every_epochs=fields.save_every_epochs,
             strict_resume=strict_resume,
             on_epoch=on_epoch,
+            profile=folder / "profile" / "prior" if profile else None,
         )
     trained = Prior(labels.generator, tokens, model, state.params)
     summary = phase.result
-    if summary is None:
+    if summary is None and hosts.leads():
         timings = metrics.read(folder / FOLDER / metrics.TIMINGS)
         summary = phase.finish(
             {
@@ -147,7 +161,7 @@ def train(
                 "held_out_bits": bits(state.params),
             }
         )
-    return Trained(trained, labels, summary)
+    return Trained(trained, labels, summary or {})
 
 
 def _watched(labels: Labels, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -15,8 +15,10 @@ import configs
 from experiments import (
     asking,
     command,
+    compiled,
     conditional,
     conditioning,
+    distributed,
     fronts,
     generating,
     knowledge,
@@ -38,13 +40,16 @@ from pnag_jax.benchmarks.objectives import Goal
 from pnag_jax.errors import UsageError
 from pnag_jax.generation import Generator
 from pnag_jax.methods import several
-from pnag_jax.training import interrupts
+from pnag_jax.training import hosts, interrupts
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
 from pnag_jax.training.workdir import Workdir
 
 # Groups that the phase which reads them fixes, when it begins.
-_MAY_CHANGE = ("search", "generation", "objectives", "prior", "ask", "meta", "transfer")
+# "mesh" changes where numbers are, not which.
+_MAY_CHANGE = ("search", "generation", "objectives", "prior", "ask", "meta", "transfer", "mesh")
+
+_TRAININGS = ("training", "prior")
 
 # The flags belong to the program that calls ``main``: its --help shows them.
 flags.disclaim_key_flags()
@@ -58,7 +63,9 @@ def main(space_name: str) -> NoReturn:
 
 
 def _main(space_name: str) -> None:
-    with interrupts.watch() as interrupt:
+    compiled.use(flags.FLAGS.compilation_cache)
+    distributed.join(flags.FLAGS)
+    with hosts.together(), interrupts.watch() as interrupt:
         run(
             space_name,
             run_flags.config(),
@@ -66,6 +73,7 @@ def _main(space_name: str) -> None:
             mode=flags.FLAGS.mode,
             benchmark_dir=flags.FLAGS.benchmark_dir,
             strict_resume=flags.FLAGS.strict_resume,
+            profile=flags.FLAGS.profile,
             interrupt=interrupt,
         )
 
@@ -78,6 +86,7 @@ def run(
     mode: str = "all",
     benchmark_dir: str | None = None,
     strict_resume: bool = False,
+    profile: bool = False,
     interrupt: Interrupt | None = None,
 ) -> dict[str, Any]:
     """Does what is not done yet.
@@ -90,10 +99,11 @@ def run(
         each ends with a report of what there is.
       benchmark_dir: folder of tables.
       strict_resume: refuse a damaged newest checkpoint.
+      profile: save a profiler's trace of a few steps of every training.
       interrupt: flag of a signal.
 
     Returns:
-      What ``results.json`` holds.
+      What ``results.json`` holds; nothing on a process that does not lead.
 
     Raises:
       UsageError: a field, task or metric that is not accepted, or a folder of
@@ -103,6 +113,8 @@ def run(
     space = spaces.get(space_name)
     settings.check(config, space)
     environment = command.environment()
+    program = f"experiments.{space_name}"
+    distributed.require_same(program, mode, config.to_dict())
     wanted = run_flags.PARTS if mode == "all" else (mode,)
     # Before the training: a task that does not exist should not cost an hour.
     table, task = _task(space_name, config, benchmark_dir, wanted)
@@ -113,20 +125,29 @@ def run(
         if table is not None and isinstance(task, Task)
         else None
     )
-    with Workdir(
-        workdir,
-        program=f"experiments.{space_name}",
-        config=config.to_dict(),
-        may_change=_MAY_CHANGE,
-    ) as folder:
+    with (
+        distributed.folder(workdir) as path,
+        Workdir(path, program=program, config=config.to_dict(), may_change=_MAY_CHANGE) as folder,
+    ):
         interrupt = interrupt or Interrupt()
         if transfer is None:
             steps = _Run(
-                config, folder, wanted, table, task, columns, known, strict_resume, interrupt
+                config,
+                folder,
+                wanted,
+                table,
+                task,
+                columns,
+                known,
+                strict_resume,
+                profile,
+                interrupt,
             )
             steps.do()
-        else:
+        elif hosts.leads():
             transferring.propose(config, transfer, folder.path, interrupt)
+        if not hosts.leads():
+            return {}
         return outcome.report(folder, space_name, config, environment)
 
 
@@ -197,6 +218,7 @@ class _Run:
         columns: Columns | None,
         known: transferring.Plan | None,
         strict_resume: bool,
+        profile: bool,
         interrupt: Interrupt,
     ):
         self._config = config
@@ -207,15 +229,19 @@ class _Run:
         self._columns = columns
         self._known = known
         self._strict = strict_resume
+        self._profile = profile
         self._interrupt = interrupt
-        self._progress = Progress()
+        self._all_train = self._all_train_prior = False
+        self._progress = Progress(quiet=not hosts.leads())
         root = jax.random.key(config.seed)
         self._key_train, self._key_generate, self._key_search = jax.random.split(root, 3)
         self._key_prior, self._key_ask = jax.random.split(jax.random.fold_in(root, 3))
 
     def do(self) -> None:
         """Runs the wanted phases that are not finished."""
-        trained = phases.result(self._folder, "training") is not None
+        # The leader alone knows what is finished.
+        finished = [phases.result(self._folder, name) is not None for name in _TRAININGS]
+        trained, told = (bool(x) for x in hosts.told(finished))
         if not trained and self._wanted == ("search",) and isinstance(self._task, Goal):
             say(f"{self._folder.path} holds no trained generator: one is trained first")
             self._wanted = ("train", "search")
@@ -226,15 +252,20 @@ class _Run:
             )
         # Opened before any work, so that a refusal comes at once.
         generate, search = self._generate_phase(), self._search_phase()
-        self._open_prior()
+        self._open_prior(told)
         if "train" in self._wanted:
-            if not trained:
+            # All processes train what is missing; what is finished, the leader reads alone.
+            train_prior = self._columns is not None and not told
+            self._all_train, self._all_train_prior = not trained or train_prior, train_prior
+            if self._all_train:
                 self._trained  # noqa: B018
             self._done("training")
             if self._columns is not None:
-                if phases.result(self._folder, "prior") is None:
+                if train_prior:
                     self._prior  # noqa: B018
                 self._done("prior")
+        if not hosts.leads():
+            return
         if generate is not None:
             if generate.result is None:
                 generator, training = self._trained
@@ -257,11 +288,11 @@ class _Run:
                 search.finish(self._search(self._table, self._task))
             self._done(search.name)
 
-    def _open_prior(self) -> None:
+    def _open_prior(self, trained: bool) -> None:
         """Refuses another prior than that of the folder, or one that is not trained yet."""
         if self._columns is None:
             return
-        if phases.result(self._folder, "prior") is None and "train" not in self._wanted:
+        if not trained and "train" not in self._wanted:
             raise UsageError(
                 f"--mode={self._wanted[0]}: {self._folder.path} holds no trained prior; run"
                 " --mode=train --config.prior.enabled=true or --mode=all first"
@@ -299,9 +330,11 @@ class _Run:
             workdir_path=self._folder.path,
             key=self._key_train,
             strategy=self._config.train.strategy,
+            devices=jax.devices() if self._all_train else None,
             interrupt=self._interrupt,
             progress=self._progress,
             strict_resume=self._strict,
+            profile=self._profile,
         )
 
     @functools.cached_property
@@ -316,9 +349,11 @@ class _Run:
             training.data.held_out,
             workdir_path=self._folder.path,
             key=self._key_prior,
+            devices=jax.devices() if self._all_train_prior else None,
             interrupt=self._interrupt,
             progress=self._progress,
             strict_resume=self._strict,
+            profile=self._profile,
         )
 
     def _search(self, table: Table, task: Task | Goal) -> dict[str, Any]:
@@ -348,6 +383,8 @@ class _Run:
 
     def _done(self, name: str) -> None:
         """Says what a phase came to; the boundary at which a signal is heeded."""
+        if not hosts.leads():
+            return
         found = (
             asking.found(self._folder)
             if name == "conditional"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+
 from absl import flags
 from ml_collections import ConfigDict
 
+from experiments import compiled, distributed
 from pnag_jax.training import parallel
 
 # What --mode=all does, and what is done alone.
@@ -15,21 +18,28 @@ MODES = ("all", *PARTS, "transfer")
 flags.disclaim_key_flags()
 
 
-def define() -> None:
+def define(values: flags.FlagValues = flags.FLAGS) -> None:
     """All flags but --config."""
-    flags.DEFINE_string("workdir", None, "Folder of the run; the same one resumes.", required=True)
-    flags.DEFINE_enum("mode", "all", MODES, "Which part of the run.")
-    flags.DEFINE_string("benchmark_dir", None, "Folder of tables; or PNAG_BENCHMARK_DIR.")
-    flags.DEFINE_string("task", None, "<dataset>@<protocol>; sets config.search.task.")
-    flags.DEFINE_string("search_metric", None, "Sets config.search.search_metric.")
-    flags.DEFINE_string("report_metric", None, "Sets config.search.report_metric.")
-    flags.DEFINE_string("objectives", None, "Several, with commas; sets config.objectives.names.")
-    flags.DEFINE_string("constraints", None, "METRIC<=NUMBER,...; config.objectives.constraints.")
-    flags.DEFINE_string("preference", None, "Weights; sets config.objectives.preference.")
-    flags.DEFINE_integer("seed", None, "Sets config.seed.", lower_bound=0, upper_bound=2**31 - 1)
-    flags.DEFINE_integer("count", None, "Sets config.generation.count.", lower_bound=1)
-    flags.DEFINE_enum("strategy", None, parallel.STRATEGIES, "Sets config.train.strategy.")
-    flags.DEFINE_bool("strict_resume", False, "Refuse a damaged newest checkpoint.")
+    text = functools.partial(flags.DEFINE_string, flag_values=values)
+    enum = functools.partial(flags.DEFINE_enum, flag_values=values)
+    number = functools.partial(flags.DEFINE_integer, flag_values=values)
+    boolean = functools.partial(flags.DEFINE_bool, flag_values=values)
+    text("workdir", None, "Folder of the run; the same one resumes.", required=True)
+    enum("mode", "all", MODES, "Which part of the run.")
+    text("benchmark_dir", None, "Folder of tables; or PNAG_BENCHMARK_DIR.")
+    text("task", None, "<dataset>@<protocol>; sets config.search.task.")
+    text("search_metric", None, "Sets config.search.search_metric.")
+    text("report_metric", None, "Sets config.search.report_metric.")
+    text("objectives", None, "Several, with commas; sets config.objectives.names.")
+    text("constraints", None, "METRIC<=NUMBER,...; config.objectives.constraints.")
+    text("preference", None, "Weights; sets config.objectives.preference.")
+    number("seed", None, "Sets config.seed.", lower_bound=0, upper_bound=2**31 - 1)
+    number("count", None, "Sets config.generation.count.", lower_bound=1)
+    enum("strategy", None, parallel.STRATEGIES, "Sets config.train.strategy.")
+    distributed.define(values)
+    compiled.define(values)
+    boolean("profile", False, "Save a trace of a few training steps in profile/.")
+    boolean("strict_resume", False, "Refuse a damaged newest checkpoint.")
 
 
 def config() -> ConfigDict:

@@ -37,6 +37,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("train.learning_rate", 1e-12, 10),
     ("train.weight_decay", 0, _INF),
     ("train.save_every_epochs", 1, 1_000_000),
+    ("mesh.model", 1, 1_000_000),
     ("counts.max_parents", 0, 8),
     ("counts.min_gain", 0, _INF),
     ("counts.min_count", 1, _INF),
@@ -78,6 +79,7 @@ def check(config: ConfigDict, space: Space) -> None:
             f"config.train.strategy = {config.train.strategy!r}; accepted are"
             f" {', '.join(STRATEGIES)}"
         )
+    _check_mesh(config.mesh.model, config.train.strategy)
     width = config.transfer.width
     if not 8 <= width <= 65536 or width % 8:
         raise UsageError(f"config.transfer.width = {width}; accepted are multiples of 8")
@@ -98,6 +100,20 @@ def check(config: ConfigDict, space: Space) -> None:
                 raise UsageError(
                     f"--{field}={config.objectives[field]}: say with --objectives what is wanted"
                 )
+
+
+def _check_mesh(model: int, strategy: str) -> None:
+    if model == 1:
+        return
+    if strategy != "mesh":
+        raise UsageError(f"config.mesh.model = {model}: accepted with --strategy=mesh")
+    devices = jax.device_count()
+    if devices % model:
+        fitting = ", ".join(str(m) for m in range(1, devices + 1) if devices % m == 0)
+        raise UsageError(
+            f"config.mesh.model = {model}; accepted are divisors of the number of devices,"
+            f" {devices}: {fitting}"
+        )
 
 
 def check_ranges(config: ConfigDict, ranges: Iterable[tuple[str, float, float]]) -> None:
@@ -131,18 +147,22 @@ def model(config: ConfigDict, space: Space) -> Stage1:
     return quantizer
 
 
-def check_batch(config: ConfigDict, trained_on: int, group: str = "train") -> None:
+def check_batch(
+    config: ConfigDict, trained_on: int, group: str = "train", *, devices: int, model: int = 1
+) -> None:
     """Refuses a batch that there are not enough architectures, or no devices, for.
 
     Args:
       config: of a space.
       trained_on: number of examples.
       group: whose ``batch_size`` it is.
+      devices: that train.
+      model: how many of them share the parameters.
 
     Raises:
       UsageError: naming both numbers.
     """
-    batch, devices = config[group].batch_size, jax.local_device_count()
+    batch, devices = config[group].batch_size, devices // model
     if batch > trained_on:
         raise UsageError(
             f"config.{group}.batch_size = {batch}; accepted are numbers from 1 to {trained_on}, the"
@@ -151,6 +171,7 @@ def check_batch(config: ConfigDict, trained_on: int, group: str = "train") -> No
     if batch % devices:
         raise UsageError(
             f"config.{group}.batch_size = {batch}; accepted are multiples of the {devices} devices"
+            f"{' along the data axis' if model > 1 else ''}"
         )
 
 

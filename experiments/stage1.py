@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -25,7 +26,7 @@ from pnag_jax.models import stage1, stage1_step
 from pnag_jax.models.stage1 import Stage1, Variables
 from pnag_jax.quantization import codebook_use
 from pnag_jax.spaces import Space
-from pnag_jax.training import loop, metrics, parallel
+from pnag_jax.training import hosts, loop, metrics, parallel
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
@@ -41,7 +42,7 @@ class Trained(NamedTuple):
       model: static.
       variables: trained.
       data: genotypes trained on and held out.
-      summary: the ``training`` part of ``results.json``.
+      summary: the ``training`` part of ``results.json``, on the leading process.
     """
 
     model: Stage1
@@ -57,9 +58,11 @@ def train_generator(
     workdir_path: str | os.PathLike[str],
     key: jax.Array,
     strategy: str = "pmap",
+    devices: Sequence[jax.Device] | None = None,
     interrupt: Interrupt | None = None,
     progress: Progress | None = None,
     strict_resume: bool = False,
+    profile: bool = False,
 ) -> tuple[Generator, Trained]:
     """A trained generator; trains only what is not trained yet.
 
@@ -68,10 +71,13 @@ def train_generator(
       space: what to generate.
       workdir_path: a folder that this process alone writes to.
       key: decides everything random; consumed.
-      strategy: "pmap" or "mesh", over all local devices.
+      strategy: "pmap" or "mesh".
+      devices: that train, all local ones by default; where some are of other
+        processes, all of these call this alike.
       interrupt: flag of a signal.
       progress: where progress is shown.
       strict_resume: refuse a damaged newest checkpoint.
+      profile: save a profiler's trace of a few steps, in ``profile/``.
 
     Returns:
       The generator, and what its training left.
@@ -90,9 +96,11 @@ def train_generator(
         workdir_path=workdir_path,
         key=key_train,
         strategy=strategy,
+        devices=devices,
         interrupt=interrupt,
         progress=progress,
         strict_resume=strict_resume,
+        profile=profile,
     )
     return build(key_build, config, trained), trained
 
@@ -111,9 +119,11 @@ def train(
     workdir_path: str | os.PathLike[str],
     key: jax.Array,
     strategy: str = "pmap",
+    devices: Sequence[jax.Device] | None = None,
     interrupt: Interrupt | None = None,
     progress: Progress | None = None,
     strict_resume: bool = False,
+    profile: bool = False,
 ) -> Trained:
     """The first half of ``train_generator``; arguments and errors as there."""
     settings.check(config, space)
@@ -121,7 +131,8 @@ def train(
     model = settings.model(config, space)
     key_data, key_init, key_epochs = jax.random.split(key, 3)
     data = generation.split(key_data, space, **config.data)
-    settings.check_batch(config, len(data.train))
+    devices = jax.local_devices() if devices is None else devices
+    settings.check_batch(config, len(data.train), devices=len(devices))
 
     names = ("space", "data", "model", "train")
     inputs = {name: config.to_dict()[name] for name in names}
@@ -138,6 +149,7 @@ def train(
         batch_size=config.train.batch_size,
         steps_per_epoch=steps,
         strategy=strategy,
+        devices=devices,
     )
     watched = data.held_out[:_CHUNK]
 
@@ -160,19 +172,22 @@ def train(
             save_every_epochs=config.train.save_every_epochs,
             strict_resume=strict_resume,
             on_epoch=on_epoch,
+            profile=folder / "profile" / "train" if profile else None,
         )
     variables = stage1_step.variables(state)
     summary = phase.result
-    if summary is None:
+    if summary is None and hosts.leads():
+        timings = metrics.read(folder / metrics.TIMINGS)
         summary = phase.finish(
             {
                 "steps": config.train.epochs * steps,
-                "seconds": sum(x["seconds"] for x in metrics.read(folder / metrics.TIMINGS)),
+                "start_seconds": timings[0].get("start_seconds"),
+                "seconds": sum(line["seconds"] for line in timings),
                 "loss": metrics.read(folder / metrics.METRICS)[-1]["loss"],
                 **evaluate(model, variables, data),
             }
         )
-    return Trained(model, variables, data, summary)
+    return Trained(model, variables, data, summary or {})
 
 
 def evaluate(model: Stage1, variables: Variables, data: Split) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import os
 import pathlib
 
 from pnag_jax import spaces
-from pnag_jax.benchmarks import packages, tables
+from pnag_jax.benchmarks import packages, stacked, tables, vision_transformers
 from pnag_jax.benchmarks.base import Table
 from pnag_jax.errors import UsageError
 
@@ -22,8 +22,9 @@ def load(name: str, benchmark_dir: str | os.PathLike | None = None) -> Table:
 
     Args:
       name: one of ``names()``, or the path of an ``.npz`` file.  A name is
-        looked for as ``<benchmark_dir>/<name>.npz`` first and among the
-        tables of installed packages next; ``Table.source`` says which it was.
+        looked for as ``<benchmark_dir>/<name>.npz`` first, then as files of
+        several data sets there (``stacked``), then among the tables of
+        installed packages; ``Table.source`` says which it was.
       benchmark_dir: the folder of tables; if None, the environment variable
         PNAG_BENCHMARK_DIR.
 
@@ -34,14 +35,18 @@ def load(name: str, benchmark_dir: str | os.PathLike | None = None) -> Table:
       DataError: the table is damaged.
     """
     if name.endswith(".npz") or os.sep in name:
-        return tables.read_table(name)
+        return _from_file(pathlib.Path(name))
     folder = _folder(benchmark_dir)
     if folder is not None and (file := folder / f"{name}.npz").is_file():
-        return tables.read_table(file, space=name if name in spaces.names() else None)
+        return _from_file(file, space=name if name in spaces.names() else None)
+    if folder is not None and (parts := stacked.files(name, folder)):
+        return stacked.read(name, parts)
     if name in packages.TABLES or name in _STAND_INS:
         return _from_package(name, folder)
     if name in spaces.names():
-        where = f"put {name}.npz there" if folder else f"give a folder that has {name}.npz"
+        known = stacked.PARTS.get(name, {name: name}).values()
+        wanted = " or ".join(f"{stem}.npz" for stem in known)
+        where = f"put {wanted} there" if folder else f"give a folder that has {wanted}"
         raise packages.MissingTableError(
             f"benchmark {name!r}: no table at hand; {where}: --benchmark_dir="
             f"{folder or 'DIR'} or {ENVIRONMENT}"
@@ -57,8 +62,20 @@ def names(benchmark_dir: str | os.PathLike | None = None) -> tuple[str, ...]:
     """Names of the tables of packages and of ``benchmark_dir``, sorted."""
     folder = _folder(benchmark_dir)
     files = sorted(folder.glob("*.npz")) if folder else []
-    found = {file.stem for file in files if tables.looks_like_table(file)}
+    found = {file.stem for file in files if tables.looks_like_table(file) or _of_samples(file)}
+    if folder is not None:
+        found |= {space for space in stacked.PARTS if stacked.files(space, folder)}
     return tuple(sorted({*found, *packages.TABLES, *_STAND_INS}))
+
+
+def _from_file(path: pathlib.Path, space: str | None = None) -> Table:
+    if space in (None, vision_transformers.SPACE) and _of_samples(path):
+        return vision_transformers.read(path)
+    return tables.read_table(path, space=space)
+
+
+def _of_samples(path: pathlib.Path) -> bool:
+    return vision_transformers.looks_like_samples(path)
 
 
 def _folder(benchmark_dir: str | os.PathLike | None) -> pathlib.Path | None:

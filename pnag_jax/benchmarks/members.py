@@ -77,22 +77,24 @@ def read_genotypes(
 ) -> np.ndarray:
     """The member ``arch`` in the space's encoding: int64 ``[M, L]``."""
     written = array(archive, path, "arch")
-    check_genotypes(path, written, space, space.gene_values)
-    fields = tuple(array(archive, path, "arch_fields").tolist())
-    if fields != space.fields:
-        raise DataError(f"{path}: arch_fields: {fields}; expected {space.fields}")
-    genes = [np.searchsorted(*pair) for pair in zip(space.gene_values, written.T, strict=True)]
-    return np.stack(genes, axis=1)
+    check_rows(path, written, space.columns, space.column_values)
+    columns = tuple(array(archive, path, "arch_fields").tolist())
+    if columns != space.columns:
+        raise DataError(f"{path}: arch_fields: {columns}; expected {space.columns}")
+    try:
+        return space.from_columns(written)
+    except spaces.SpaceError as error:
+        raise DataError(f"{path}: arch: {error}") from error
 
 
-def check_genotypes(
+def check_rows(
     path: pathlib.Path,
     rows: np.ndarray,
-    space: spaces.Space,
+    columns: Sequence[str],
     accepted: Sequence[Sequence[int]],
 ) -> None:
-    """Refuses what is not int ``[M, L]`` of the numbers that are accepted of each gene."""
-    length = space.genotype_length
+    """Refuses what is not integers ``[M, columns]`` of those that are accepted of each."""
+    length = len(columns)
     if rows.ndim != 2 or rows.shape[1] != length or rows.dtype.kind not in "iu":
         raise DataError(
             f"{path}: arch: shape {rows.shape} of {rows.dtype}; expected [rows, {length}] integers"
@@ -104,8 +106,8 @@ def check_genotypes(
     if len(bad):
         row, gene = bad[0]
         raise DataError(
-            f"{path}: arch: row {row}, {space.fields[gene]} = {rows[row, gene]}; "
-            f"accepted are {', '.join(map(str, accepted[gene]))}"
+            f"{path}: arch: row {row}, {columns[gene]} = {rows[row, gene]}; "
+            f"accepted are {spaces.listed(accepted[gene])}"
         )
 
 

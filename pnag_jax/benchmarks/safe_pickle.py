@@ -21,14 +21,14 @@ from pnag_jax.errors import DataError
 MAX_BYTES = 64 * 2**20
 
 
-class _Sealed(type):
+class Sealed(type):
     """Classes that a pickle cannot write to."""
 
     def __setattr__(cls, name: str, value: object) -> None:
         raise DataError(f"a pickle tries to set {name} of {cls.__name__}")
 
 
-class Inert(metaclass=_Sealed):
+class Inert(metaclass=Sealed):
     """Stands in for a class: keeps what it was given, does nothing.
 
     Attributes:
@@ -50,7 +50,7 @@ class Inert(metaclass=_Sealed):
         self.state = state
 
 
-class Float64Scalar(metaclass=_Sealed):
+class Float64Scalar(metaclass=Sealed):
     """Stands in for numpy's ``scalar``: a little-endian double becomes a float."""
 
     def __new__(cls, dtype: Any, raw: Any) -> float:  # type: ignore[misc]
@@ -60,7 +60,7 @@ class Float64Scalar(metaclass=_Sealed):
         return struct.unpack("<d", raw)[0]
 
 
-class Latin1Bytes(metaclass=_Sealed):
+class Latin1Bytes(metaclass=Sealed):
     """Stands in for ``_codecs.encode``, by which old protocols write bytes."""
 
     def __new__(cls, text: Any, encoding: Any) -> bytes:  # type: ignore[misc]
@@ -121,6 +121,11 @@ def load(
         raise DataError(f"{path}: cannot read: {error.strerror or error}") from error
     if len(data) > max_bytes:
         raise DataError(f"{path}: is larger than {max_bytes:,} bytes")
+    return loads(data, allowed, path)
+
+
+def loads(data: bytes, allowed: Mapping[tuple[str, str], type], path: pathlib.Path) -> Any:
+    """The same of bytes; ``path`` is where they are from, for messages."""
     try:
         return _Unpickler(data, allowed).load()
     except DataError as error:

@@ -4,8 +4,8 @@ A file is a zip archive of arrays without pickles:
 
 * ``space``: str, the name of the search space;
 * ``arch``: int ``[M, L]``, one genotype a row, each gene as the number that it
-  stands for (the space's ``gene_values``);
-* ``arch_fields``: str ``[L]``, the space's name of each gene;
+  stands for (the space's ``gene_values``, or what its ``from_columns`` reads);
+* ``arch_fields``: str ``[L]``, the space's name of each column;
 * ``<dataset>/<metric>``: float32 ``[M]``, NaN where missing;
 * ``meta``: str, a JSON object (units, sources, licence, notes).
 
@@ -109,14 +109,11 @@ def save_table(
     path = pathlib.Path(path)
     owner = spaces.get(space)
     rows = np.asarray(genotypes)
-    members.check_genotypes(path, rows, owner, tuple(map(range, owner.choices)))
-    numbers = [
-        np.asarray(values)[genes] for values, genes in zip(owner.gene_values, rows.T, strict=True)
-    ]
+    members.check_rows(path, rows, owner.fields, tuple(map(range, owner.choices)))
     arrays: dict[str, np.ndarray] = {
         "space": np.array(space),
-        "arch": np.stack(numbers, axis=1).astype(np.int16),
-        "arch_fields": np.array(owner.fields),
+        "arch": owner.to_columns(rows).astype(np.int16),
+        "arch_fields": np.array(owner.columns),
         "meta": np.array(json.dumps(dict(meta), indent=1)),
         **{name: np.asarray(values, np.float32) for name, values in columns.items()},
     }

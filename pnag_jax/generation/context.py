@@ -12,6 +12,9 @@ Parents = tuple[tuple[int, ...], ...]
 
 # Pseudo-counts of the shorter context in a leave-one-out estimate.
 _PRIOR = 2.0
+# Up to this many codes all rows of the sample are looked at; of longer strings
+# fewer, for the pairs of codes grow with the square, but not fewer than these.
+_LONG, _LEAST_ROWS = 256, 1024
 
 
 def choose_parents(
@@ -35,11 +38,14 @@ def choose_parents(
       num_values: ``V``.
       max_parents: of one code.
       min_gain: bits an architecture that a parent must save.
-      sample: rows that are looked at, evenly spaced, at most.
+      sample: rows that are looked at, evenly spaced, at most; fewer of long
+        strings.
 
     Returns:
       ``D`` tuples of earlier positions, in the order in which they were added.
     """
+    long = min(1.0, (_LONG / codes.shape[1]) ** 2)
+    sample = min(sample, max(int(sample * long), _LEAST_ROWS))
     rows = np.linspace(0, len(codes) - 1, min(sample, len(codes))).astype(int)
     columns = np.ascontiguousarray(codes[rows].T, dtype=np.int64)
     varying = [len(np.unique(c)) > 1 for c in columns]

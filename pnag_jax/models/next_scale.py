@@ -26,6 +26,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from pnag_jax.models.conditions import ConditionArrays, ConditionEmbedding
+from pnag_jax.training.sharding import Rule
+
+# What devices that share the parameters split: heads and hidden units, so that
+# attention and MLP each need one sum over devices (Shoeybi et al., "Megatron-LM",
+# 2019, section 3).  All other arrays: their longest axis.
+RULES = (
+    Rule(r"'qkv'.*'kernel'", -2),  # [W, 3, heads, W / heads]
+    Rule(r"'out'.*'kernel'", 0),  # [heads, W / heads, W]
+    Rule(r"'up'.*'kernel'", 1),  # [W, 4 W]
+    Rule(r"'down'.*'kernel'", 0),  # [4 W, W]
+)
 
 
 class Cache(NamedTuple):

@@ -19,9 +19,14 @@ from jax.typing import ArrayLike
 
 from pnag_jax import spaces
 from pnag_jax.errors import UsageError
-from pnag_jax.networks import nb201
+from pnag_jax.networks import autoformer, gpt2, macro, mnasnet, mobilenetv3, nb201
 
 _REGISTRY: dict[str, ModuleType] = {
+    "autoformer": autoformer,
+    "gpt2": gpt2,
+    "macro": macro,
+    "mnasnet": mnasnet,
+    "mobilenetv3": mobilenetv3,
     "nb201": nb201,
 }
 

@@ -6,17 +6,26 @@ import functools
 from collections.abc import Callable
 
 from pnag_jax.spaces.as_written import AsWritten, as_written, folded
+from pnag_jax.spaces.autoformer import Autoformer
 from pnag_jax.spaces.base import Graph, Labels, Space, SpaceError
+from pnag_jax.spaces.config_text import listed
 from pnag_jax.spaces.gnn import Gnn
+from pnag_jax.spaces.gpt2 import Gpt2
 from pnag_jax.spaces.macro import Macro
 from pnag_jax.spaces.mnasnet import Mnasnet
+from pnag_jax.spaces.mobilenetv3 import Mobilenetv3
+from pnag_jax.spaces.nb101 import Nb101
 from pnag_jax.spaces.nb201 import Nb201
 from pnag_jax.spaces.restricted import Restricted, restrict, whole
 
 _REGISTRY: dict[str, Callable[[], Space]] = {
+    "autoformer": Autoformer,
     "gnn": Gnn,
+    "gpt2": Gpt2,
     "macro": Macro,
     "mnasnet": Mnasnet,
+    "mobilenetv3": Mobilenetv3,
+    "nb101": Nb101,
     "nb201": Nb201,
 }
 
@@ -51,6 +60,7 @@ __all__ = [
     "as_written",
     "folded",
     "get",
+    "listed",
     "names",
     "restrict",
     "whole",

@@ -125,6 +125,33 @@ class Space(abc.ABC):
         """
         return tuple(tuple(range(count)) for count in self.choices)
 
+    # -- tables (host only) --------------------------------------------------
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the numbers by which a table writes a genotype: one a gene, as a rule."""
+        return self.fields
+
+    @property
+    def column_values(self) -> tuple[tuple[int, ...], ...]:
+        """The numbers that a table may have in each of its columns."""
+        return self.gene_values
+
+    def from_columns(self, rows: np.ndarray) -> np.ndarray:
+        """Genotypes of rows whose numbers are all accepted: ``[M, columns] -> [M, L]``.
+
+        Raises:
+          SpaceError: numbers that do not go together; the message names the row.
+        """
+        return np.stack(
+            [np.searchsorted(*p) for p in zip(self.gene_values, rows.T, strict=True)], 1
+        )
+
+    def to_columns(self, genotypes: np.ndarray) -> np.ndarray:
+        """Inverse of ``from_columns``: ``[M, L] -> [M, columns]``."""
+        pairs = zip(self.gene_values, np.asarray(genotypes).T, strict=True)
+        return np.stack([np.asarray(values)[genes] for values, genes in pairs], axis=1)
+
     # -- the set of architectures ------------------------------------------
 
     @abc.abstractmethod

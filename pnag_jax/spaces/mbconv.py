@@ -22,8 +22,21 @@ class Layer(NamedTuple):
 
     @property
     def side_out(self) -> int:
-        """Side of its output."""
-        return self.side // self.stride
+        """Side of its output; odd sides are rounded up, as padding makes them."""
+        return -(-self.side // self.stride)
+
+
+def divisible(channels: float, by: int = 8) -> int:
+    """Channels rounded to a multiple, by at most a tenth down (Howard et al., 2017).
+
+    The rule of the MobileNets for every number that a width multiplier or a ratio
+    gives.
+
+    >>> [divisible(channels) for channels in (19.2, 28.8, 134.4, 3)]
+    [24, 32, 136, 8]
+    """
+    rounded = max(by, int(channels + by / 2) // by * by)
+    return rounded if rounded >= 0.9 * channels else rounded + by
 
 
 def conv_params(channels_in: int, channels_out: int, kernel: int = 1, groups: int = 1) -> int:

@@ -20,12 +20,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from pnag_jax.spaces import chain, mnasnet_costs
+from pnag_jax.spaces import chain, config_text, mnasnet_costs
 from pnag_jax.spaces.base import (
     Graph,
     Labels,
     Space,
-    SpaceError,
     as_scores,
     from_index,
     over_batch,
@@ -149,13 +148,7 @@ class Mnasnet(Space):
         return json.dumps({key: [values[i] for i in genes] for (key, values), genes in pairs})
 
     def from_string(self, text: str) -> np.ndarray:
-        try:
-            config = json.loads(text)
-        # Digits and brackets without end fail in ways of their own.
-        except (ValueError, RecursionError) as error:
-            raise SpaceError(f"mnasnet: {text!r} is not JSON: {error}") from None
-        if not isinstance(config, dict) or set(config) != set(_KEYS):
-            raise SpaceError(f"mnasnet: {text!r} is not an object of {', '.join(_KEYS)}")
+        config = config_text.read("mnasnet", text, tuple(_KEYS))
         genes = [_read_list(key, config[key], values) for key, values in _KEYS.items()]
         return np.array(genes, np.int32).T.reshape(-1)
 
@@ -173,14 +166,8 @@ def _kinds(genotype: ArrayLike) -> jax.Array:
 
 def _read_list(key: str, found: object, values: tuple[int, ...]) -> list[int]:
     """Gene values of the seven blocks, from one list of a config."""
-    if not isinstance(found, list) or len(found) != NUM_BLOCKS:
-        raise SpaceError(f"mnasnet: {key} = {found!r}; accepted are lists of {NUM_BLOCKS}")
-    for block, value in enumerate(found):
-        accepted = LAYERS[:-1] if key == "l" and block != DEEPEST else values
-        # True is 1 and 3.0 is 3 for Python.
-        if type(value) is not type(values[0]) or value not in accepted:
-            raise SpaceError(
-                f"mnasnet: {key} of block {block} = {value!r}; accepted are "
-                + ", ".join(map(str, accepted))
-            )
-    return [values.index(value) for value in found]
+    accepted = [
+        LAYERS[:-1] if key == "l" and block != DEEPEST else values for block in range(NUM_BLOCKS)
+    ]
+    read = config_text.check_list("mnasnet", key, found, accepted, unit="block")
+    return [values.index(value) for value in read]

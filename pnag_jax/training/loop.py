@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from pnag_jax.errors import UsageError, UserError
+from pnag_jax.training import files, hosts, profiling, startup
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.metrics import MetricsWriter
@@ -38,13 +39,20 @@ def fit(
     strict_resume: bool = False,
     require_finite: bool | Callable[[str], bool] = True,
     on_epoch: OnEpoch | None = None,
+    profile: files.StrPath | None = None,
 ) -> PyTree:
     """Trains from the newest checkpoint, or from ``state``, to ``num_epochs``.
 
     However often a run is killed and started again, its checkpoints and
     ``metrics.jsonl`` are bit for bit those of an unbroken one: everything
     random comes from ``key`` and the epoch's number, and what was logged
-    after the restored step is dropped and logged again.
+    after the restored step is dropped and logged again.  ``timings.jsonl``
+    tells the speed of every epoch, and ``start_seconds``, from the start of its
+    process to the first step there.
+
+    Where ``epoch`` spans processes, all of them call this alike; the leader's
+    checkpoint decides where they begin, the leader alone saves, and a signal
+    to any of them stops all at the same step.
 
     Args:
       epoch: from :func:`~pnag_jax.training.parallel.make_epoch`.
@@ -69,6 +77,8 @@ def fit(
       on_epoch: called with the number of steps done and the placed state
         after every epoch; what it returns joins the line of that step.  The
         state is donated to the next epoch: keep a copy (``epoch.fetch``).
+      profile: folder for a profiler's trace of a few steps, taken before the
+        first epoch; None for none.
 
     Returns:
       The final state as arrays on the default device.
@@ -86,12 +96,22 @@ def fit(
     if log_every is not None and log_every < 1:
         raise UsageError(f"log_every={log_every}: must be at least 1")
     steps = epoch.steps_per_epoch
-    state, done = _resume(epoch, state, key, checkpoints, strict_resume)
-    checkpoints.clean()
+    done = 0
+    if not epoch.spans or hosts.leads():
+        state, done = _resume(epoch, state, key, checkpoints, strict_resume)
+        checkpoints.clean()
+    if epoch.spans:
+        hosts.require_same(data, "the data that is trained on")
+        state, done = hosts.told((state, np.int32(done)))
+        done = int(done)
     if done >= num_epochs:
         return jax.device_put(state)
     metrics.truncate(done * steps if done else -1)
     placed, data = epoch.place(state), epoch.place_data(data)
+    if profile is not None:
+        profiling.trace(epoch, placed, data, key, profile)
+    epoch.compile(placed, data, key)
+    start_seconds = startup.seconds_since_start()
 
     progress = progress or Progress(quiet=True)
     with progress.task(label, num_epochs * steps, done=done * steps) as bar:
@@ -105,7 +125,11 @@ def fit(
             if fault is None and on_epoch is not None:
                 lines[end] |= dict(on_epoch(end, placed) or {})
                 fault = _fault(end, lines[end])
-            timings = {"seconds": seconds, "steps_per_second": steps / seconds}
+            timings = {
+                "seconds": seconds,
+                "start_seconds": start_seconds,
+                "steps_per_second": steps / seconds,
+            }
             for line_step, values in sorted(lines.items()):
                 metrics.write(line_step, values, timings if line_step == end else None)
             metrics.flush()
@@ -114,12 +138,15 @@ def fit(
                 saved = f"step {kept[-1]} is the newest checkpoint" if kept else "nothing is saved"
                 raise UserError(f"{fault} (epoch {number}); {saved} in {checkpoints.folder}")
             last = number + 1 == num_epochs
+            if epoch.spans and interrupt is not None:
+                interrupt.signum = hosts.highest(interrupt.signum or 0) or None
             requested = interrupt is not None and interrupt.requested
             if last or requested or (number + 1) % save_every_epochs == 0:
                 # Lines first: what a checkpoint has left behind must be on the disk.
                 metrics.flush(durable=True)
                 tree = {"key": key, "state": epoch.fetch(placed)}
-                checkpoints.save(end, tree, require_finite=require_finite)
+                if not epoch.spans or hosts.leads():
+                    checkpoints.save(end, tree, require_finite=require_finite)
             bar.update(end, **_shown(logged))
             if requested and interrupt is not None:
                 interrupt.check(f"step {end} is saved in {checkpoints.folder}")

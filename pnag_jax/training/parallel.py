@@ -17,8 +17,9 @@ A step function is written once::
 
 Under ``pmap`` it sees ``B / D`` examples and an axis name, and reduces over
 devices itself.  Under ``mesh`` it sees all ``B``, ``axis_name`` is ``None``,
-and the compiler splits the work.  Either way the batches, the keys and, up to
-the order of additions, the results are those of one device.
+and the compiler splits the work; the state may be split too, see
+:mod:`~pnag_jax.training.sharding`.  Either way the batches, the keys and, up
+to the order of additions, the results are those of one device.
 """
 
 from __future__ import annotations
@@ -31,15 +32,16 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
 from pnag_jax.errors import UsageError
+from pnag_jax.training import hosts, sharding
+from pnag_jax.training.sharding import DATA, Rule
 
 PyTree = Any
 Metrics = Mapping[str, jax.Array]
 
 STRATEGIES = ("pmap", "mesh")
-_AXIS = "devices"
 _SHUFFLE = np.uint32(2**32 - 1)  # fold_in value of the permutation; steps count from 0
 
 
@@ -102,6 +104,8 @@ class Epoch:
       steps_per_epoch: ``S``.
       strategy: "pmap" or "mesh".
       devices: the ``D`` devices.
+      spans: whether other processes have some of them; all methods must then
+        be called by all of these processes.
     """
 
     def __init__(
@@ -112,6 +116,8 @@ class Epoch:
         steps_per_epoch: int,
         strategy: str,
         devices: Sequence[jax.Device],
+        model: int = 1,
+        rules: Sequence[Rule] = (),
     ):
         """See :func:`make_epoch`."""
         self.batch_size = batch_size
@@ -119,29 +125,38 @@ class Epoch:
         self.strategy = strategy
         self.devices = tuple(devices)
         self._step = step
-        mesh = jax.make_mesh(
-            (len(devices),), (_AXIS,), axis_types=(AxisType.Auto,), devices=self.devices
-        )
-        self._everywhere = NamedSharding(mesh, PartitionSpec())
-        self._split = NamedSharding(mesh, PartitionSpec(_AXIS))
-        count = len(self.devices)
+        self._model = model
+        self._rules = tuple(rules)
+        self._programs: dict[Any, Any] = {}
+        mine = [d for d in self.devices if d.process_index == jax.process_index()]
+        self.spans = len(mine) < len(self.devices)
+        if strategy == "pmap":
+            # It has one axis of its own: states on any other mesh would compile it
+            # anew.  A process gives it and gets from it the rows of its own devices.
+            self._mesh = sharding.make_mesh(mine, None)
+        else:
+            self._mesh = sharding.make_mesh(self.devices, model)
+        self._everywhere = NamedSharding(self._mesh, PartitionSpec())
+        self._split = NamedSharding(self._mesh, PartitionSpec(DATA))
         if strategy == "pmap":
             # A leading axis of devices, each with its own copy.
-            self._copy = jax.jit(functools.partial(_repeat, count), out_shardings=self._split)
+            self._copy = jax.jit(functools.partial(_repeat, len(mine)), out_shardings=self._split)
             self._first = jax.jit(_first, out_shardings=self._everywhere)
             self._run = jax.pmap(
-                functools.partial(self._steps, _AXIS),
-                axis_name=_AXIS,
+                functools.partial(self._steps, DATA),
+                axis_name=DATA,
                 in_axes=(0, None, None, None),
                 out_axes=(0, None),
                 devices=self.devices,
                 donate_argnums=0,
             )
         else:
-            self._copy = jax.jit(_duplicate, out_shardings=self._everywhere)
+            self._copy = jax.jit(lambda state: self._spread(_duplicate(state)))
+            self._whole = jax.jit(lambda state: state, out_shardings=self._everywhere)
             self._run = jax.jit(
                 functools.partial(self._steps, None),
-                out_shardings=(self._everywhere, self._everywhere),
+                # None: as the state itself is constrained.
+                out_shardings=(None, self._everywhere),
                 donate_argnums=0,
             )
 
@@ -150,7 +165,7 @@ class Epoch:
 
         The caller's arrays stay whole: :meth:`run` donates only the copy.
         """
-        return self._copy(jax.device_put(state, self._everywhere))
+        return self._copy(hosts.put(state, self._everywhere))
 
     def place_data(self, data: PyTree) -> PyTree:
         """Puts the data, leaves ``[M, ...]``, whole on every device.
@@ -168,7 +183,7 @@ class Epoch:
                 f"batch_size={self.batch_size}, steps_per_epoch={self.steps_per_epoch}:"
                 f" an epoch draws without replacement and there are {size} examples"
             )
-        return jax.device_put(data, self._everywhere)
+        return hosts.put(data, self._everywhere)
 
     def run(
         self, state: PyTree, data: PyTree, key: jax.Array, epoch: int
@@ -186,21 +201,47 @@ class Epoch:
         Returns:
           The new state, and the metrics of each step, leaves ``[S, ...]``.
         """
-        key, number = jax.device_put((key, np.int32(epoch)), self._everywhere)
-        return self._run(state, data, key, number)
+        key, number = hosts.put((key, np.int32(epoch)), self._everywhere)
+        program = self._programs.get(_shapes(state, data), self._run)
+        return program(state, data, key, number)
+
+    def compile(self, state: PyTree, data: PyTree, key: jax.Array) -> None:
+        """Compiles :meth:`run` for these shapes, without running it.
+
+        Args:
+          state: placed; stays whole.
+          data: placed.
+          key: the run's key.
+        """
+        shapes = _shapes(state, data)
+        # Across processes what pmap compiles takes the rows of all, not one's own.
+        if shapes not in self._programs and not (self.strategy == "pmap" and self.spans):
+            key, number = hosts.put((key, np.int32(0)), self._everywhere)
+            self._programs[shapes] = self._run.lower(state, data, key, number).compile()
+
+    def shortened(self, steps: int) -> Epoch:
+        """The same, with epochs of at most ``steps`` steps."""
+        return Epoch(
+            self._step,
+            batch_size=self.batch_size,
+            steps_per_epoch=min(steps, self.steps_per_epoch),
+            strategy=self.strategy,
+            devices=self.devices,
+            model=self._model,
+            rules=self._rules,
+        )
 
     def fetch(self, state: PyTree) -> PyTree:
         """A copy of a placed state on the host, as :meth:`place` takes it.
 
         numpy arrays; typed PRNG keys on the first device.
         """
-        if self.strategy == "pmap":
-            state = self._first(state)
+        state = self._first(state) if self.strategy == "pmap" else self._whole(state)
         leaves, structure = jax.tree.flatten(state)
         leaves = [x.addressable_shards[0].data for x in leaves]
         # Keys stay on their device: a key on the host is put back there at once.
-        host = iter(jax.device_get([x for x in leaves if not _is_key(x)]))
-        return jax.tree.unflatten(structure, [x if _is_key(x) else next(host) for x in leaves])
+        host = iter(jax.device_get([x for x in leaves if not hosts.is_key(x)]))
+        return jax.tree.unflatten(structure, [x if hosts.is_key(x) else next(host) for x in leaves])
 
     def _steps(
         self,
@@ -227,9 +268,19 @@ class Epoch:
                 # All that the compiler needs to split the work on the batch.
                 row = jax.lax.with_sharding_constraint(row, self._split)
             batch = jax.tree.map(lambda x: x.at[row].get(mode="promise_in_bounds"), data)
-            return self._step(state, batch, jax.random.fold_in(key, s), axis_name)
+            state, metrics = self._step(state, batch, jax.random.fold_in(key, s), axis_name)
+            return spread(state), metrics
 
-        return jax.lax.scan(body, state, (jnp.arange(self.steps_per_epoch), rows))
+        # After the loop once more, or the compiler chooses for what leaves it.
+        spread = self._spread if axis_name is None else lambda state: state
+        state, metrics = jax.lax.scan(body, state, (jnp.arange(self.steps_per_epoch), rows))
+        return spread(state), metrics
+
+    def _spread(self, state: PyTree) -> PyTree:
+        """Keeps every leaf where its rule puts it; for traced states."""
+        return jax.lax.with_sharding_constraint(
+            state, sharding.shardings(state, self._mesh, self._rules)
+        )
 
 
 def make_epoch(
@@ -239,6 +290,8 @@ def make_epoch(
     steps_per_epoch: int,
     strategy: str = "pmap",
     devices: Sequence[jax.Device] | None = None,
+    model: int = 1,
+    rules: Sequence[Rule] = (),
 ) -> Epoch:
     """Compiles ``step`` into an epoch over devices.
 
@@ -248,10 +301,13 @@ def make_epoch(
       steps_per_epoch: ``S``; ``S B`` examples at most as there are.
       strategy: "pmap" or "mesh".
       devices: all local ones by default.
+      model: how many devices share one copy of the state, under "mesh".
+      rules: which axes of it they split, see ``sharding.shardings``.
 
     Raises:
       UsageError: an unknown strategy; a batch size or step count below 1; a
-        batch that the devices do not divide.
+        ``model`` that does not divide the devices, or under "pmap"; a batch
+        that the devices along the data axis do not divide.
     """
     devices = jax.local_devices() if devices is None else devices
     if strategy not in STRATEGIES:
@@ -259,10 +315,13 @@ def make_epoch(
     for name, value in (("batch_size", batch_size), ("steps_per_epoch", steps_per_epoch)):
         if value < 1:
             raise UsageError(f"{name}={value}: must be at least 1")
-    if batch_size % len(devices):
-        near = math.ceil(batch_size / len(devices)) * len(devices)
+    if strategy == "pmap" and model != 1:
+        raise UsageError(f"mesh.model={model}: accepted with --strategy=mesh alone")
+    ways = len(devices) // model if model > 0 else 0
+    if ways and batch_size % ways:
+        near = math.ceil(batch_size / ways) * ways
         raise UsageError(
-            f"batch_size={batch_size}: the {len(devices)} devices do not divide it; {near} would do"
+            f"batch_size={batch_size}: the {ways} devices do not divide it; {near} would do"
         )
     return Epoch(
         step,
@@ -270,16 +329,19 @@ def make_epoch(
         steps_per_epoch=steps_per_epoch,
         strategy=strategy,
         devices=devices,
+        model=model,
+        rules=rules,
     )
 
 
 def _strong(x: jax.Array) -> jax.Array:
     # A weakly typed leaf would change its type, and compile anew, after one step.
-    return x if _is_key(x) else jnp.asarray(x, x.dtype)
+    return x if hosts.is_key(x) else jnp.asarray(x, x.dtype)
 
 
-def _is_key(x: jax.Array) -> bool:
-    return jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+def _shapes(*trees: PyTree) -> Any:
+    leaves, structure = jax.tree.flatten(trees)
+    return structure, tuple((x.shape, x.dtype) for x in leaves)
 
 
 def _duplicate(state: PyTree) -> PyTree:

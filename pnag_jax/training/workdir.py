@@ -139,10 +139,10 @@ class Workdir:
                 f"{path}: belongs to {found['program']}, not to {wanted['program']};"
                 " use another workdir"
             )
-        differences = list(_differences(found["config"], wanted["config"], may_change))
-        if differences:
+        differing = list(differences(found["config"], wanted["config"], may_change))
+        if differing:
             raise UsageError(
-                f"{path}: the run was started with another config: {'; '.join(differences)}."
+                f"{path}: the run was started with another config: {'; '.join(differing)}."
                 f" Use another workdir or the old values (free to change:"
                 f" {', '.join(may_change) or 'nothing'})"
             )
@@ -160,7 +160,8 @@ def _read_json(path: pathlib.Path) -> Any:
         raise DataError(f"{path}: not JSON: damaged or truncated") from error
 
 
-def _differences(old: Any, new: Any, may_change: tuple[str, ...]) -> Iterator[str]:
+def differences(old: Any, new: Any, may_change: tuple[str, ...] = ()) -> Iterator[str]:
+    """Each field of nested dicts that differs, as "<dotted name> was <old> and is <new>"."""
     before, after = dict(_fields(old)), dict(_fields(new))
     for name in sorted(before.keys() | after.keys()):
         was, now = before.get(name, _ABSENT), after.get(name, _ABSENT)

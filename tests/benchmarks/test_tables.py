@@ -237,7 +237,7 @@ def test_second_measurement_of_a_genotype_is_no_damage(tmp_path, arrays):
 def test_space_that_is_not_ours(tmp_path, arrays):
     path = saved(tmp_path / "t.npz", replaced(arrays, space=np.array("nb999")))
     with pytest.raises(
-        UsageError, match=r"space: 'nb999' is unknown; accepted are gnn, macro, mnasnet, nb"
+        UsageError, match=r"space: 'nb999' is unknown; accepted are .*gnn, .*macro, "
     ):
         read_table(path)
     assert not looks_like_table(path)
@@ -252,7 +252,7 @@ def test_missing_file_and_folder(tmp_path):
 
 def test_every_shared_table_of_a_known_space(benchmark_dir):
     for path in sorted(benchmark_dir.glob("*.npz")):
-        if path.stem not in spaces.names():
+        if path.stem not in spaces.names() or not looks_like_table(path):
             continue
         tracemalloc.start()
         table = read_table(path, space=path.stem)

@@ -44,6 +44,17 @@ def test_protocols_of_the_other_tables(benchmark_dir):
     assert (task.search_metric, task.report_metric) == ("valid_top1", "valid_top1")
     assert not get_task(mnasnet, "latency_ms@zcu102").maximize
     assert get_task(mnasnet, "throughput_img_s@tpuv3").maximize
+    gpt2 = load("gpt2", benchmark_dir)
+    assert default_task(gpt2) == "wt103@valid"
+    task = get_task(gpt2, "lm1b@valid")
+    assert (task.search_metric, task.report_metric) == ("valid_perplexity", "test_perplexity")
+    assert not task.maximize
+    assert default_task(load("autoformer", benchmark_dir)) == "imagenet@supernet_accuracy"
+    ofa = load("mobilenetv3", benchmark_dir)
+    assert default_task(ofa) == "imagenet@top1" and get_task(ofa, "imagenet@top1").maximize
+    latency = load("mobilenetv3_latency", benchmark_dir)
+    assert default_task(latency) == "latency_ms@2080ti_1"
+    assert not get_task(latency, "latency_ms@v100_64").maximize
     gnn = load("gnn")
     assert default_task(gnn) == "cora@valid"
     task = get_task(gnn, "arxiv@valid")
@@ -56,7 +67,8 @@ def test_protocols_of_the_other_tables(benchmark_dir):
 
 
 def test_every_listed_task_is_accepted(benchmark_dir):
-    for name in ("nb201", "macro", "mnasnet", "gnn", "nb201:analog"):
+    names = ("mobilenetv3_latency", "gnn", "nb201:analog")
+    for name in ("autoformer", "gpt2", "nb201", "macro", "mnasnet", *names):
         table = load(name, benchmark_dir)
         for task in tasks(table):
             got = get_task(table, task)

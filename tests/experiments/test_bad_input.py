@@ -14,12 +14,46 @@ import pytest
 from pnag_jax import benchmarks
 from tests.experiments.small_run import ROOT, SMALL
 
+# A process for which nobody waits.
+ABSENT = ("--coordinator_address=localhost:1", "--process_id=1", "--process_count=2")
+
 # Name: (space, arguments, status, part of the line).
 CASES: dict[str, tuple[str, tuple[str, ...], int, str]] = {
     "empty workdir": ("nb201", ("--workdir=",), 2, "--workdir= is empty"),
     "unknown flag": ("nb201", ("--foo=1",), 2, "Unknown command line flag 'foo'"),
     "mode": ("nb201", ("--mode=most",), 2, "<all|train|generate|search|report|transfer>"),
     "strategy": ("nb201", ("--strategy=both",), 2, "<pmap|mesh>"),
+    "model axis": ("nb201", ("--config.mesh.model=2",), 2, "accepted with --strategy=mesh"),
+    "model axis beyond the devices": (
+        *("nb201", ("--config.mesh.model=3", "--strategy=mesh"), 2),
+        "config.mesh.model = 3; accepted are divisors of the number of devices, 1: 1",
+    ),
+    "distributed": ("nb201", ("--distributed=yes",), 2, "<auto|on|off>"),
+    "distributed by nobody": ("nb201", ("--distributed=on",), 1, "--coordinator_address"),
+    "half an address": (
+        *("nb201", ("--process_id=0",), 2),
+        "--process_id: --coordinator_address, --process_count must be given too",
+    ),
+    "an address that is none": (
+        *("nb201", ("--coordinator_address=here", "--process_id=0", "--process_count=2"), 2),
+        "--coordinator_address=here: accepted is host:port",
+    ),
+    "process of too few": (
+        *("nb201", ("--coordinator_address=a:1", "--process_id=2", "--process_count=2"), 2),
+        "--process_id=2: accepted are 0 .. 1",
+    ),
+    "an address where off": (
+        *("nb201", ("--distributed=off", *ABSENT), 2),
+        "--distributed=off: --coordinator_address is accepted with auto or on",
+    ),
+    "compilation cache": (
+        *("nb201", ("--compilation_cache={file}/x",), 2),
+        "file/x: cannot write: Not a directory",
+    ),
+    "nobody answers": (
+        *("nb201", (*ABSENT, "--connect_seconds=1"), 1),
+        "process 1: not all processes met at localhost:1 within 1 seconds",
+    ),
     "seed": ("nb201", ("--seed=-1",), 2, "--seed=-1"),
     "count": ("nb201", ("--count=0",), 2, "--count=0"),
     "a word": ("nb201", ("train",), 2, "'train': not a flag"),
@@ -184,7 +218,7 @@ def places(tmp_path_factory, finished) -> dict[str, pathlib.Path]:
 @pytest.fixture(scope="session")
 def outcomes(programs, places) -> dict[str, tuple[int, str]]:
     commands = [
-        [space, f"--workdir={places['fresh']}/{i}", *(a.format(**places) for a in arguments)]
+        [[space, f"--workdir={places['fresh']}/{i}", *(a.format(**places) for a in arguments)]]
         for i, (space, arguments, _, _) in enumerate(CASES.values())
     ]
     done = subprocess.run(

@@ -61,4 +61,8 @@ def test_reconstruction_is_the_share_that_comes_back(any_trained):
     codes = generation.encode_all(generator.model, generator.variables, held_out)
     found = np.asarray(generation.decode_codes(generator, codes))
     same = sum(a.tolist() == b.tolist() for a, b in zip(found, held_out, strict=True))
-    assert generation.reconstruction(generator, held_out) == same / len(held_out) > 0.8
+    assert generation.reconstruction(generator, held_out) == same / len(held_out)
+    if any_trained.thoroughly:
+        assert same / len(held_out) > 0.8
+    by_chance = (found == np.roll(held_out, 1, axis=0)).mean()
+    assert (found == held_out).mean() > by_chance + 0.1

@@ -71,10 +71,12 @@ def test_its_name_and_its_defaults(method, macro):
 
 
 # Each method meets genes of different ranges and invalid genotypes; each space
-# meets methods that mutate, look at graphs and generate.
+# meets a method that mutates.  One that looks at graphs and generates takes long to
+# compile: it meets a space with many kinds of nodes, too.
 PAIRS = sorted(
     {(name, "gnn") for name in methods.names()}
-    | {(name, space) for name in ("evolution", "pnag") for space in spaces.names()}
+    | {("evolution", space) for space in spaces.names()}
+    | {("pnag", "mnasnet")}
 )
 
 

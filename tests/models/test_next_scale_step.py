@@ -9,7 +9,7 @@ import pytest
 
 from pnag_jax.models import next_scale_step, stage1_step
 from pnag_jax.models.conditions import Conditions
-from pnag_jax.models.next_scale import NextScale
+from pnag_jax.models.next_scale import RULES, NextScale
 from pnag_jax.models.next_scale_step import Examples
 from pnag_jax.training import parallel
 
@@ -35,7 +35,7 @@ def examples(count: int) -> Examples:
     return Examples(*map(jnp.asarray, (codes, quality, hardware)))
 
 
-def trained(*, strategy: str = "mesh", num_devices: int = 1, num_steps: int = 4):
+def trained(*, strategy: str = "mesh", num_devices: int = 1, num_steps: int = 4, model: int = 1):
     optimizer = stage1_step.make_optimizer(learning_rate=1e-2, num_steps=num_steps)
     epoch = parallel.make_epoch(
         next_scale_step.make_step(MODEL, optimizer, embeddings=EMBEDDINGS),
@@ -43,10 +43,20 @@ def trained(*, strategy: str = "mesh", num_devices: int = 1, num_steps: int = 4)
         steps_per_epoch=num_steps,
         strategy=strategy,
         devices=jax.devices()[:num_devices],
+        model=model,
+        rules=RULES,
     )
     state = next_scale_step.create_state(jax.random.key(1), MODEL, optimizer)
     data = epoch.place_data(examples(32 * num_steps))
-    placed, metrics = epoch.run(epoch.place(state), data, jax.random.key(2), 0)
+    placed, key = epoch.place(state), jax.random.key(2)
+    with jax.transfer_guard("disallow"):
+        placed, metrics = epoch.run(placed, data, key, 0)
+    kernels = placed.params["params"]["blocks_0"], placed.opt_state[0].mu["params"]["blocks_0"]
+    for block in kernels if strategy == "mesh" else ():
+        # Hidden units are shared out, in the moments too; heads are too few.
+        assert block["qkv"]["kernel"].sharding.is_fully_replicated
+        assert block["up"]["kernel"].sharding.shard_shape((16, 64)) == (16, 64 // model)
+        assert block["down"]["kernel"].sharding.shard_shape((64, 16)) == (64 // model, 16)
     return epoch.fetch(placed), jax.device_get(metrics)
 
 
@@ -55,10 +65,10 @@ def one_device():
     return trained()
 
 
-@pytest.mark.parametrize("strategy", ["pmap", "mesh"])
-def test_eight_devices_train_what_one_device_trains(strategy, one_device):
+@pytest.mark.parametrize(("strategy", "model"), [("pmap", 1), ("mesh", 1), ("mesh", 4)])
+def test_eight_devices_train_what_one_device_trains(strategy, model, one_device):
     expected, expected_metrics = one_device
-    state, metrics = trained(strategy=strategy, num_devices=8)
+    state, metrics = trained(strategy=strategy, num_devices=8, model=model)
     assert set(metrics) == {"loss", "nats_per_scale"}
     for name, values in expected_metrics.items():
         np.testing.assert_allclose(metrics[name], values, rtol=1e-4, err_msg=name)

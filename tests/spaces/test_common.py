@@ -15,22 +15,61 @@ import numpy as np
 import pytest
 
 from pnag_jax import spaces
+from pnag_jax.spaces import nb101_enumeration
 
-# Number of valid genotypes.
-NUM_VALID = {"gnn": 26_206, "macro": 6_561, "mnasnet": 104_485_552_128, "nb201": 15_284}
+# Number of genotypes that are drawn: the valid ones, or those in canonical form.
+NUM_VALID = {
+    "autoformer": 3 * sum((4**d + 9**d + 81 * 9**d) for d in (12, 13, 14)),
+    "gnn": 26_206,
+    "gpt2": 36 * sum(75**depth for depth in range(2, 17)),
+    "macro": 6_561,
+    "mnasnet": 104_485_552_128,
+    "mobilenetv3": 3**45 * 25,
+    "nb101": 423_624,
+    "nb201": 15_284,
+}
 
 # Spaces with at most this many genotypes are gone through, larger ones sampled.
 LISTED = 100_000
 
-# The operation that stands where a coarse version has none.
-BLANK = {"gnn": "skip", "macro": "identity", "mnasnet": "e1_k3_l1", "nb201": "none"}
+# The operations that stand where a coarse version has none.
+BLANK = {
+    "autoformer": ("identity", "h3_r3.5", "h5_r3", "h8_r3"),
+    "gpt2": ("identity", "h2_i512", "e128_v1"),
+    "gnn": ("skip",),
+    "macro": ("identity",),
+    "mnasnet": ("e1_k3_l1",),
+    "mobilenetv3": ("skip", "k3_e3", "r128"),
+    "nb101": ("input",),  # what a row of zeros says: such a node is padding
+    "nb201": ("none",),
+}
 
 # Spaces whose costs count operations that the canonical form leaves out,
 # because they reach no output.
 COUNTS_DEAD_OPERATIONS = {"nb201"}
 
+# Spaces whose costs depend a little on the order of nodes.
+COUNTS_IN_ORDER = {"nb101"}
+
+# All genotypes that are drawn, of spaces where that is not all valid ones.
+DRAWN = {"nb101": nb101_enumeration.genotypes}
+
 # Spaces in which no two genotypes are the same architecture.
 HAS_NO_ISOMORPHISMS = {"mnasnet"}
+
+# Spaces with genes that another one switches off: samples and decoded genotypes
+# are in canonical form, and the size is that of the forms.
+SWITCHES_GENES_OFF = {"mobilenetv3"}
+
+# Spaces whose free decode says by a gene out of range that there is no genotype.
+DECODES_TO_NONE = {"mobilenetv3"}
+
+# Spaces of which nearly all architectures have the largest depth: the depth is
+# drawn first, and genes of layers that are not there are zero.
+DRAWS_THE_DEPTH = {"autoformer", "gpt2"}
+
+# Spaces whose genotypes differ from a neighbour in steps alone: the number of those.
+NUM_NEIGHBOURS = {"gpt2": 14 + 3 + 2 + 2 + 16 * 3 + 16 * 25}
 
 
 ARRAY_FUNCTIONS = (
@@ -92,7 +131,9 @@ def distinct(genotypes: jax.Array) -> int:
 
 
 def test_an_unknown_name_is_answered_with_the_accepted_ones():
-    with pytest.raises(spaces.SpaceError, match=r"'nb2001' is unknown; accepted are gnn, macro"):
+    with pytest.raises(
+        spaces.SpaceError, match=r"'nb2001' is unknown; accepted are .*gnn, .*macro"
+    ):
         spaces.get("nb2001")
 
 
@@ -119,18 +160,27 @@ def test_samples_are_valid_and_follow_the_key(space, fast):
 
 def test_samples_are_uniform_over_the_valid_genotypes(space, fast):
     """Share of every value of every gene, within five standard errors."""
-    genotypes = genotypes_of(space.name)
+    if space.name in DRAWS_THE_DEPTH:
+        assert space.size == NUM_VALID[space.name]
+        pytest.skip("not uniform: see the tests of this space")
+    genotypes = DRAWN.get(space.name, functools.partial(genotypes_of, space.name))()
     valid = genotypes[np.asarray(fast.is_valid(genotypes))]
-    if is_listed(space.name):
+    listed = is_listed(space.name) or space.name in DRAWN
+    if listed:
         assert len(valid) == NUM_VALID[space.name]
     else:  # then all must be valid, for the shares to be known
         assert len(valid) == len(genotypes)
-        assert math.prod(space.choices) == space.size == NUM_VALID[space.name]
+        assert math.prod(space.choices) == NUM_VALID[space.name]
+        assert (space.size == NUM_VALID[space.name]) == (space.name not in SWITCHES_GENES_OFF)
     n = 40_000
     drawn = np.asarray(space.sample(jax.random.key(3), n))
-    for gene, count in enumerate(space.choices):
+    genes = np.arange(space.genotype_length)
+    if space.name in SWITCHES_GENES_OFF:
+        genes = np.flatnonzero((fast.canonical(valid) == valid).all(axis=0))
+    for gene in genes:
+        count = space.choices[gene]
         share = np.full(count, 1 / count)
-        if is_listed(space.name):
+        if listed:
             share = np.bincount(valid[:, gene], minlength=count) / len(valid)
         found = np.bincount(drawn[:, gene], minlength=count) / n
         assert (np.abs(found - share) <= 5 * np.sqrt(share * (1 - share) / n) + 1e-9).all()
@@ -150,10 +200,11 @@ def test_the_canonical_form_is_one_form_of_the_same_architecture(space, fast):
     if space.name in HAS_NO_ISOMORPHISMS:
         assert (form == genotypes).all()
     else:
-        assert distinct(form) < len(genotypes)
+        assert (form != genotypes).any()
+        assert distinct(form) < len(genotypes) or not is_listed(space.name)
     valid = np.asarray(fast.is_valid(genotypes))
     assert fast.is_valid(form)[valid].all()
-    if space.name not in COUNTS_DEAD_OPERATIONS:
+    if space.name not in COUNTS_DEAD_OPERATIONS | COUNTS_IN_ORDER:
         assert (fast.params(form) == fast.params(genotypes)).all()
         assert (fast.flops(form) == fast.flops(genotypes)).all()
 
@@ -161,7 +212,7 @@ def test_the_canonical_form_is_one_form_of_the_same_architecture(space, fast):
 def test_every_genotype_has_a_valid_neighbour(space, fast):
     genotypes = some(space.name)
     rows = fast.neighbours(genotypes)
-    count = sum(space.choices) - space.genotype_length
+    count = NUM_NEIGHBOURS.get(space.name, sum(space.choices) - space.genotype_length)
     assert rows.shape == (len(genotypes), count, space.genotype_length)
     moved = (rows != genotypes[:, None]).any(-1)
     assert (moved & fast.is_valid(rows)).any(-1).all()
@@ -232,7 +283,7 @@ def test_whatever_the_logits_the_decode_is_valid(name, data):
     genotype = fast.from_graph(op_logits, edge_logits)
     assert genotype.dtype == jnp.int32 and fast.is_valid(genotype)
     free = fast.free_decode(op_logits, edge_logits)
-    assert space.in_range(free)
+    assert space.in_range(free) or name in DECODES_TO_NONE
     if fast.is_valid(free):
         assert (free == genotype).all()
 
@@ -271,8 +322,10 @@ def test_sub_architectures_are_valid_and_end_at_the_genotype(space, fast):
         assert coarse.shape == genotypes.shape
         assert fast.is_valid(coarse).all()
         ops = fast.to_graph(coarse).ops[:, 1:-1].argmax(-1)
-        assert ((ops != space.op_names.index(BLANK[space.name])).sum(-1) <= n - 2).all()
-        counts.append(distinct(coarse))
+        blank = [space.op_names.index(name) for name in BLANK[space.name]]
+        assert (~np.isin(ops, blank)).sum(-1).max() <= n - 2
+        # Where nearly all are distinct, which are not is chance.
+        counts.append(min(distinct(coarse), 0.95 * distinct(genotypes)))
     assert (coarse == genotypes).all()
     assert counts == sorted(counts)
     # One operation is left, input and output beside it.

@@ -11,7 +11,7 @@ import toy
 
 from pnag_jax.errors import DataError, UsageError, UserError
 from pnag_jax.training import metrics as metrics_module
-from pnag_jax.training import tensorboard
+from pnag_jax.training import startup, tensorboard
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.interrupts import Interrupt, Interrupted
 from pnag_jax.training.loop import fit
@@ -86,7 +86,17 @@ def test_logs_every_step_once_and_learns(unbroken):
     timings = metrics_module.read(unbroken / "timings.jsonl")
     assert [line["step"] for line in timings] == [4, 8, 12, 16]
     assert all(line["seconds"] > 0 for line in timings)
+    # From the start of this process on, whose first epoch it was.
+    assert len({line["start_seconds"] for line in timings}) == 1
+    assert 0 < timings[0]["start_seconds"] < startup.seconds_since_start()
     assert Checkpoints(unbroken / "checkpoints").steps() == [12, 16]
+
+
+def test_a_trace_of_some_steps_changes_nothing(epoch, unbroken, tmp_path):
+    run(epoch, tmp_path / "run", profile=tmp_path / "trace")
+    assert_same_files(tmp_path / "run", unbroken)
+    (trace,) = (tmp_path / "trace").rglob("*.xplane.pb")
+    assert trace.stat().st_size > 0
 
 
 def test_same_seed_same_bytes_other_seed_other_bytes(epoch, unbroken, tmp_path):

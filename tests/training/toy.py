@@ -2,6 +2,7 @@
 
 As a program: ``toy.py WORKDIR [--epochs=N] [--pause=SECONDS]`` trains with one
 device as a binary of the project would, and prints a line after each epoch.
+``train`` is the same for one of several processes, on all of their devices.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import optax
 
 import pnag_jax
 from pnag_jax.errors import UserError
-from pnag_jax.training import interrupts, parallel
+from pnag_jax.training import hosts, interrupts, parallel
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.loop import fit
 from pnag_jax.training.metrics import MetricsWriter
@@ -74,7 +75,7 @@ def make_epoch(strategy="mesh", devices=1, step=step):
         batch_size=16,
         steps_per_epoch=4,
         strategy=strategy,
-        devices=jax.local_devices()[:devices],
+        devices=jax.devices()[:devices],
     )
 
 
@@ -84,23 +85,29 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--pause", type=float, default=0.0)
     flags = parser.parse_args()
+    return train(flags.workdir, epochs=flags.epochs, pause=flags.pause)
+
+
+def train(folder, *, epochs, pause=0.0, strategy="mesh", devices=1) -> int:
+    """Returns an exit status; ``devices`` of all processes."""
 
     def on_epoch(done, state):
         print(done, flush=True)
-        time.sleep(flags.pause)
+        time.sleep(pause)
 
     try:
         with (
+            hosts.together(),
             interrupts.watch() as interrupt,
-            Workdir(flags.workdir, program="toy", config={"epochs": flags.epochs}) as workdir,
+            Workdir(folder, program="toy", config={"epochs": epochs}) as workdir,
             MetricsWriter(workdir.path) as metrics,
         ):
             fit(
-                make_epoch(),
+                make_epoch(strategy, devices),
                 make_state(),
                 make_data(),
                 key=jax.random.key(1),
-                num_epochs=flags.epochs,
+                num_epochs=epochs,
                 checkpoints=Checkpoints(workdir.inside("checkpoints"), keep=2),
                 metrics=metrics,
                 interrupt=interrupt,

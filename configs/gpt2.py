@@ -1,0 +1,49 @@
+"""LiteTransformerSearch: decoder language models of 2 to 16 layers, 10^31 of them.
+
+    python -m experiments.gpt2 --workdir=runs/gpt2
+    python -m experiments.gpt2 --workdir=runs/gpt2_tiny --config=configs/gpt2.py:tiny
+
+There is no package with its tables: without ``--benchmark_dir=DIR``, a folder that
+has ``gpt2_wt103.npz`` or ``gpt2_lm1b.npz``, it trains and generates, and has nothing to
+search.  With them it searches perplexity: ``--config.search.task=lm1b@valid``.
+"""
+
+from __future__ import annotations
+
+from ml_collections import ConfigDict
+
+from configs import common
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """The config, or its ``tiny`` variant; ``ValueError`` for another."""
+    common.check_variant(variant)
+    config = common.default("gpt2")
+    # 20 nodes: the linear schedule would have two and a half times as many codes.
+    config.model.schedule = "geometric"
+    # Layers are independent of one another: coarse maps say little of the whole, and
+    # the penalty on all scales evens out what tells architectures apart.
+    config.model.constrained = 1
+    # Narrow vectors do where many nodes repeat what they say; 75 kinds of layer ask for
+    # many codes and a wide decoder.
+    config.model.channels = 8
+    config.model.width = 32
+    config.model.num_codes = 256
+    config.model.hidden = 512
+    # New architectures do more for the decoder than the same ones again, and many
+    # small steps more than few large ones.
+    config.data.count = 100_000
+    config.train.epochs = 2
+    config.train.batch_size = 64
+    config.train.learning_rate = 5e-3
+    config.train.save_every_epochs = 1
+    # A code says two nodes, which two earlier ones say as well.
+    config.counts.max_parents = 2
+    # Nearly all strings are valid as they come.
+    config.counts.polish_steps = 0
+    if variant == "tiny":
+        config = common.make_tiny(config)
+        config.data.count = 16_384
+        config.train.epochs = 3
+        config.counts.polish_steps = 0
+    return config

@@ -1,0 +1,45 @@
+"""Once-for-All: MobileNetV3 subnets of 10 to 20 blocks and a resolution, 10^20 of them.
+
+    python -m experiments.mobilenetv3 --workdir=runs/mobilenetv3
+    python -m experiments.mobilenetv3 --workdir=runs/mobilenetv3_tiny \\
+      --config=configs/mobilenetv3.py:tiny
+
+There is no package with its tables: without ``--benchmark_dir=DIR``, a folder that
+has ``mobilenetv3.npz``, it trains and generates, and has nothing to search.
+"""
+
+from __future__ import annotations
+
+from ml_collections import ConfigDict
+
+from configs import common
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """The config, or its ``tiny`` variant; ``ValueError`` for another."""
+    common.check_variant(variant)
+    config = common.default("mobilenetv3")
+    # 23 nodes: the linear schedule would have three times as many codes.
+    config.model.schedule = "geometric"
+    # Blocks are independent of one another: coarse maps say little of the whole, and
+    # the penalty on all scales evens out what tells architectures apart.
+    config.model.constrained = 1
+    # Ten kinds of block and many nodes: narrow vectors do, and a wide decoder.
+    config.model.channels = 8
+    config.model.width = 32
+    config.model.hidden = 256
+    # New architectures do more for the decoder than the same ones again, and many
+    # small steps more than few large ones.
+    config.data.count = 100_000
+    config.train.epochs = 1
+    config.train.batch_size = 64
+    config.train.save_every_epochs = 1
+    # A code says two nodes, which two earlier ones say as well.
+    config.counts.max_parents = 2
+    if variant == "tiny":
+        config = common.make_tiny(config)
+        config.data.count = 16_384
+        config.train.epochs = 1
+    # Nearly all strings are valid as they come.
+    config.counts.polish_steps = 0
+    return config
