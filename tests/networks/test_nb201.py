@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from pnag_jax import benchmarks, networks, spaces
-from pnag_jax.networks import counting
-
-from .conftest import IMAGES, laid_over
+from pnag_jax.networks import counting, nb201, nb201_population
+from tests.networks.conftest import IMAGES
 
 SMALL = {"channels": 4, "cells": 1}
 # All five operations; a dead tensor whose convolution still counts; nothing at all.
@@ -46,36 +44,56 @@ def population():
 
 @pytest.fixture(scope="module")
 def variables(population, images):
+    """Of a population, away from the values that batch norm begins with."""
     init = jax.jit(population.init)
-    return init(jax.random.key(0), jnp.zeros(6, jnp.int32), images)
+    made = init(jax.random.key(0), jnp.zeros(6, jnp.int32), images)
+    keys = jax.random.split(jax.random.key(1), 2)
+    scale = {"params": 0.3, "batch_stats": 0.1}
+    return {
+        name: jax.tree.map(
+            lambda x, key=key, size=scale[name]: (
+                x + size * jnp.abs(jax.random.normal(key, x.shape))
+            ),
+            made[name],
+        )
+        for name, key in zip(("params", "batch_stats"), keys, strict=True)
+    }
 
 
 @pytest.mark.parametrize("genotype", GENOTYPES)
-@pytest.mark.parametrize("train", [False, True])
-def test_a_network_is_a_member_of_the_population(population, variables, images, genotype, train):
+def test_a_network_is_a_member_of_the_population(population, variables, images, genotype):
+    """The same logits, with running moments and in training, and the same new moments."""
     network = networks.build("nb201", genotype, 10, **SMALL)
-    own = jax.jit(network.init)(jax.random.key(2), images)
-    mutable = ["batch_stats"] if train else []
+    own = nb201_population.variables_of(variables, genotype)
+    shapes = jax.eval_shape(network.init, jax.random.key(0), images)
+    assert jax.tree.map(jnp.shape, own) == jax.tree.map(jnp.shape, shapes)
 
-    @functools.partial(jax.jit, static_argnums=0)
-    def logits(module, variables, *inputs):
-        return module.apply(variables, *inputs, train=train, mutable=mutable)
+    for train in (False, True):
+        run = {"train": train, "mutable": ["batch_stats"]}
+        expected, moments = network.apply(own, images, **run)
+        found, all_moments = population.apply(variables, jnp.array(genotype), images, **run)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+        chex.assert_trees_all_close(
+            nb201_population.variables_of(all_moments, genotype), moments, rtol=1e-4, atol=1e-5
+        )
 
-    expected, stats = logits(network, own, images)
-    both = laid_over(variables, own)
-    found, all_stats = logits(population, both, jnp.array(genotype), images)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
-    # What the architecture has not is not touched.
-    expected_stats = laid_over({"batch_stats": both["batch_stats"]}, stats) if train else {}
-    jax.tree.map(
-        functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6),
-        dict(all_stats),
-        expected_stats,
-    )
+
+def test_parameters_of_other_operations_have_no_gradient(population, variables, images):
+    """Convolutions of edges that skip, pool or do nothing."""
+
+    def total(params):
+        both = {**variables, "params": params}
+        return population.apply(both, jnp.array([3, 2, 4, 1, 3, 0]), images).sum()
+
+    gradient = jax.grad(total)(variables["params"])["stage0_cell0"]
+    assert jnp.abs(gradient["from0"]["conv3"][0]).max() > 0
+    assert jnp.abs(gradient["from0"]["conv1"][1]).max() > 0
+    for source, name, edge in (("from0", "conv1", 0), ("from0", "conv3", 1), ("from2", "conv3", 0)):
+        assert (gradient[source][name][edge] == 0).all()
 
 
 def test_borders_of_a_pool_do_not_count():
     """As in the benchmark (``count_include_pad=False``): a constant image stays constant."""
-    pool = networks.nb201.Op(networks.nb201.POOL)
+    pool = nb201.Op(nb201.POOL)
     image = jnp.full((1, 4, 4, 2), 7.0)
     np.testing.assert_allclose(pool.apply({}, image, False), image)
