@@ -31,7 +31,7 @@ def probe(
       variables: as ``network.init`` makes them.
       inputs: ``[B, ...]``.
       labels: int ``[B, ...]``, one each logit vector.
-      genotype: int32 ``[L]`` for a network of ``networks.population``.
+      genotype: int32 ``[L]`` for a network of ``networks.branches``.
     """
     others = {name: tree for name, tree in variables.items() if name != "params"}
     before = () if genotype is None else (genotype,)
@@ -66,8 +66,8 @@ def score_all(
 ) -> dict[str, np.ndarray]:
     """Scores of networks that are initialised here.
 
-    A space whose networks take the genotype as data is scored by one compiled
-    program a call; another one compiles for each architecture.
+    A space of which ``networks.branches`` exist is scored by one compiled program a
+    call; another one compiles for each architecture.
 
     Args:
       proxies: of the registry.
@@ -128,8 +128,8 @@ def _score(
         seen = probe(network, variables, inputs, labels, genotype)
         return {name: score(seen) for name, score in scores.items()}
 
-    if networks.has_population(space_name):
-        network = networks.population(space_name, num_classes, **skeleton)
+    if networks.has_branches(space_name):
+        network = networks.branches(space_name, num_classes, **skeleton)
         mapped = functools.partial(
             jax.lax.map,
             functools.partial(one, network),
