@@ -22,9 +22,9 @@ from typing import Any, BinaryIO
 from pnag_jax.benchmarks.formats import pickle_opcodes as opcodes
 from pnag_jax.errors import DataError
 
-# Bytes that one entry, or all that stands before the first, may take: they
-# bound what is in memory at a time.
-MAX_ENTRY_BYTES = 16 * 2**20
+# Bytes that one entry, or all that stands before the first, may take.  A byte
+# can ask for an object of at most 72 bytes, so they bound what is in memory.
+MAX_ENTRY_BYTES = 8 * 2**20
 
 _BLOCK = 2**20
 # No opcode with its fixed argument is longer, and no name of a global.
