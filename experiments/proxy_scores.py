@@ -201,9 +201,8 @@ def _scores(
 
 
 def _correlation(left: np.ndarray, right: np.ndarray) -> float | None:
-    """Of the ranks of the pairs that both are numbers; None for fewer than 3."""
-    both = np.isfinite(left) & np.isfinite(right)
-    found = promise.spearman(left[both], right[both]) if both.sum() >= 3 else math.nan
+    """Of the ranks of the pairs that both are numbers; None where there is none."""
+    found = promise.spearman(left, right)
     return found if math.isfinite(found) else None
 
 
