@@ -85,6 +85,28 @@ def population(space_name: str, num_classes: int, **skeleton: Any) -> nn.Module:
     )
 
 
+def has_branches(space_name: str) -> bool:
+    """Whether a space has ``branches``; ``UsageError`` as ``build``."""
+    return hasattr(_module(space_name), "Branches")
+
+
+def branches(space_name: str, num_classes: int, **skeleton: Any) -> nn.Module:
+    """The network whose operations are branches that a genotype chooses.
+
+    For looking into many networks: layers, kernels and rectifiers are those of
+    ``build``.  Arguments and errors as there.
+
+    Raises:
+      UsageError: also where the space has no such network.
+    """
+    module = _module(space_name)
+    if not has_branches(space_name):
+        raise UsageError(f"space {space_name!r}: its networks are built one by one only")
+    return module.Branches(
+        num_classes=_classes(num_classes), skeleton=_skeleton(space_name, module, skeleton)
+    )
+
+
 def _module(space_name: str) -> ModuleType:
     if space_name not in _REGISTRY:
         raise UsageError(f"space {space_name!r} has no networks; accepted are {', '.join(names())}")
@@ -116,4 +138,4 @@ def _skeleton(space_name: str, module: ModuleType, given: Mapping[str, Any]) -> 
     return module.Skeleton(**given)
 
 
-__all__ = ["build", "has_population", "names", "population"]
+__all__ = ["branches", "build", "has_branches", "has_population", "names", "population"]
