@@ -28,13 +28,15 @@ import sys
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
 from experiments import architectures, command, real_training, skeletons, training_outcome
 from experiments.command import say
 from pnag_jax import datasets, networks, spaces
-from pnag_jax.errors import UsageError
+from pnag_jax.errors import UsageError, UserError
 from pnag_jax.networks.recipe import Recipe
 from pnag_jax.training import interrupts
 from pnag_jax.training.progress import Progress
@@ -97,13 +99,12 @@ def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, 
         )
     space = spaces.get(values.space)
     asked = architectures.read(values.archs, space)
-    recipe = Recipe(
-        **{field.name: values[field.name].value for field in dataclasses.fields(Recipe)}
-    )
+    chosen: Any = {field.name: values[field.name].value for field in dataclasses.fields(Recipe)}
+    recipe = Recipe(**chosen)
     skeleton = skeletons.parse(values.skeleton)
     data = datasets.load(values.dataset)
     # Before a generator is trained: a field that does not exist should not cost minutes.
-    networks.build(space.name, [0] * space.genotype_length, data.num_classes, **skeleton)
+    _check_network(space, data, skeleton)
     environment = command.environment()
     given = {
         **{name: values[name].value for name in ("space", "dataset", "archs", "seed", "seeds")},
@@ -153,6 +154,25 @@ def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, 
         )
         write(found)
         return training_outcome.report(plan, found, folder, given, environment)
+
+
+def _check_network(space: spaces.Space, data: datasets.Dataset, skeleton: dict[str, Any]) -> None:
+    """Refuses a skeleton, or a space whose networks do not take such images."""
+    genotype = np.asarray(space.sample(jax.random.key(0), 1)[0])
+    network = networks.build(space.name, genotype, data.num_classes, **skeleton)
+    image = jax.ShapeDtypeStruct((2, *data.image_shape), jnp.float32)
+    try:
+        jax.eval_shape(network.init, jax.random.key(0), image)
+    except UserError:
+        raise
+    # Whatever a module makes of a shape that it was not written for.
+    except Exception as error:
+        height, width, channels = data.image_shape
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UsageError(
+            f"--space={space.name}: its networks do not take images of {height} x {width} x"
+            f" {channels}: {reason}"
+        ) from error
 
 
 def _use_cores(count: int) -> None:

@@ -9,7 +9,7 @@ them, so that many architectures are trained by one compiled program.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -38,7 +38,9 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_REGISTRY))
 
 
-def build(space_name: str, genotype: ArrayLike, num_classes: int, **skeleton: Any) -> nn.Module:
+def build(
+    space_name: str, genotype: ArrayLike | Sequence[int], num_classes: int, **skeleton: Any
+) -> nn.Module:
     """The network of one architecture, not initialised.
 
     Args:
