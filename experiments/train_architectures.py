@@ -33,7 +33,7 @@ import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import architectures, command, real_training, training_outcome
+from experiments import architectures, command, real_training, skeletons, training_outcome
 from experiments.command import say
 from pnag_jax import datasets, networks, spaces
 from pnag_jax.errors import UsageError, UserError
@@ -101,7 +101,7 @@ def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, 
     asked = architectures.read(values.archs, space)
     chosen: Any = {field.name: values[field.name].value for field in dataclasses.fields(Recipe)}
     recipe = Recipe(**chosen)
-    skeleton = _skeleton(values.skeleton)
+    skeleton = skeletons.parse(values.skeleton)
     data = datasets.load(values.dataset)
     # Before a generator is trained: a field that does not exist should not cost minutes.
     _check_network(space, data, skeleton)
@@ -173,24 +173,6 @@ def _check_network(space: spaces.Space, data: datasets.Dataset, skeleton: dict[s
             f"--space={space.name}: its networks do not take images of {height} x {width} x"
             f" {channels}: {reason}"
         ) from error
-
-
-def _skeleton(text: str) -> dict[str, Any]:
-    """``channels=4,cells=1`` as numbers where they are."""
-    fields: dict[str, Any] = {}
-    for word in filter(None, text.split(",")):
-        name, equals, value = word.partition("=")
-        if not equals or name in fields:
-            raise UsageError(f"--skeleton={text}: accepted are distinct FIELD=VALUE with commas")
-        fields[name] = int(value) if value.isdecimal() else _number(value)
-    return fields
-
-
-def _number(value: str) -> float | str:
-    try:
-        return float(value)
-    except ValueError:
-        return value
 
 
 def _use_cores(count: int) -> None:
