@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -20,17 +20,6 @@ IMAGES = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
 def images() -> jax.Array:
     """Five small images: float32 ``[5, 8, 8, 1]``."""
     return jax.random.normal(jax.random.key(1), (5, 8, 8, 1))
-
-
-def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """The leaves of ``above``, and those of ``below`` that it lacks; refuses others."""
-    assert above.keys() <= below.keys()
-    return {
-        name: laid_over(value, above.get(name, {}))
-        if isinstance(value, Mapping)
-        else above.get(name, value)
-        for name, value in below.items()
-    }
 
 
 def assert_member(
