@@ -9,6 +9,8 @@ The latencies of other subnets are a table of their own:
     python -m experiments.compare --benchmark=mobilenetv3_latency \
       --tasks=latency_ms@v100_64 --methods=local_search,random --workdir=runs/latency
 
+Beside much other work: some ten minutes of CPU time; not measured on an idle machine.
+
 There is no package with its tables: without ``--benchmark_dir=DIR``, a folder that
 has ``mobilenetv3.npz``, it trains and generates, and has nothing to search.
 """
