@@ -6,7 +6,7 @@
 
 The latencies of other subnets are a table of their own:
 
-    python -m experiments.compare --benchmark=mobilenetv3_latency \
+    python -m experiments.compare --benchmark=mobilenetv3_latency \\
       --tasks=latency_ms@v100_64 --methods=local_search,random --workdir=runs/latency
 
 Beside much other work: some ten minutes of CPU time; not measured on an idle machine.
