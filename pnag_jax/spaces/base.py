@@ -236,6 +236,14 @@ class Space(abc.ABC):
         """
         return self.from_graph(op_logits, edge_logits)
 
+    def from_graph_in_place(self, op_logits: ArrayLike, edge_logits: ArrayLike) -> jax.Array:
+        """``from_graph`` with every node where the logits have it: ``[..., L]``.
+
+        What a decoder can learn from its own logits.  Spaces whose ``from_graph``
+        puts nodes into another order override it; the result is isomorphic.
+        """
+        return self.from_graph(op_logits, edge_logits)
+
     @abc.abstractmethod
     def sub_architecture(self, genotype: ArrayLike, n: int) -> jax.Array:
         """The coarse version of a genotype with ``n`` nodes: ``[..., L]``.
