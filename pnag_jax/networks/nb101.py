@@ -68,7 +68,7 @@ class Cell(nn.Module):
         def conv(width: int, kernel: int, name: str, y: jax.Array) -> jax.Array:
             return nn.relu(ConvBn(width, kernel, name=name)(y, train))
 
-        tensors = {}
+        tensors: dict[int, jax.Array] = {}
         for node in INNER:
             if not read(node):
                 continue

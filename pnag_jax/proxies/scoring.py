@@ -20,8 +20,8 @@ from pnag_jax.proxies.base import Probe, Proxy
 def probe(
     network: nn.Module,
     variables: Mapping[str, Any],
-    inputs: jax.Array,
-    labels: jax.Array,
+    inputs: ArrayLike,
+    labels: ArrayLike,
     genotype: jax.Array | None = None,
 ) -> Probe:
     """What a proxy looks at, of a network of ``networks.build`` or of its kind.
@@ -39,7 +39,7 @@ def probe(
     keys = {name: jax.random.key(0) for name in ("dropout", "drop_path")}
 
     def forward(params: Any, inputs: jax.Array, train: bool) -> jax.Array:
-        found = network.apply(
+        found: Any = network.apply(
             {"params": params, **others},
             *before,
             inputs,
@@ -49,7 +49,7 @@ def probe(
         )
         return found[0] if train else found
 
-    return Probe(forward, variables["params"], inputs, labels)
+    return Probe(forward, variables["params"], jnp.asarray(inputs), jnp.asarray(labels))
 
 
 def score_all(
@@ -118,7 +118,6 @@ def _score(
     inputs, labels = batch
     if double and np.issubdtype(inputs.dtype, np.floating):
         inputs = inputs.astype(np.float64)
-    inputs, labels = jnp.asarray(inputs), jnp.asarray(labels)
 
     def one(network: nn.Module, genotype: jax.Array | None) -> dict[str, jax.Array]:
         before = () if genotype is None else (genotype,)

@@ -165,7 +165,7 @@ class Nb101(Space):
         """Input, the nodes with edges and output; dangling ones too."""
         genes = self.check(genotype)
         matrix = _matrix(genes)
-        used = matrix.any(0) | matrix.any(1)
+        used = np.asarray(matrix.any(0) | matrix.any(1))
         shown = [node for node in range(NUM_NODES) if used[node] or node in (0, OUTPUT)]
         names = [OPS[genes[len(EDGES) + node - 1]] for node in shown[1:-1]]
         edges = np.argwhere(matrix[np.ix_(shown, shown)]).tolist()
