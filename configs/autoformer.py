@@ -31,7 +31,7 @@ def get_config(variant: str = "") -> ConfigDict:
     # New architectures do more for the decoder than the same ones again, and many
     # small steps more than few large ones.
     config.data.count = 100_000
-    config.train.epochs = 1
+    config.train.epochs = 2
     config.train.batch_size = 64
     config.train.learning_rate = 5e-3
     config.train.save_every_epochs = 1
