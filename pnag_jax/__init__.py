@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pnag_jax import (
         benchmarks,
+        export,
         generation,
         losses,
         methods,
@@ -47,6 +48,7 @@ __version__ = "0.1.0"
 __all__ = [
     "__version__",
     "benchmarks",
+    "export",
     "generation",
     "losses",
     "methods",

@@ -26,7 +26,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pnag_jax import spaces
+from pnag_jax import archives, spaces
 from pnag_jax.benchmarks import members
 from pnag_jax.benchmarks.base import Table
 from pnag_jax.benchmarks.lookup import RowIndex
@@ -54,7 +54,7 @@ def read_table(path: str | os.PathLike, *, space: str | None = None) -> Table:
       UsageError: there is no such file, or its space is not one of ours.
     """
     path = pathlib.Path(path)
-    with members.opened(path) as archive:
+    with archives.opened(path) as archive:
         keys = tuple(archive.files)
         if missing := [key for key in _HEADER if key not in keys]:
             raise DataError(f"{path}: {', '.join(missing)} missing; not a table of format 1")
@@ -70,7 +70,7 @@ def read_table(path: str | os.PathLike, *, space: str | None = None) -> Table:
         repeated.check(path)
 
     def read_column(metric: str) -> np.ndarray:
-        with members.opened(path) as archive:
+        with archives.opened(path) as archive:
             return _read_column(archive, path, metric, len(genotypes))
 
     return Table(
@@ -140,7 +140,7 @@ def looks_like_table(path: str | os.PathLike) -> bool:
     """Whether a file has the keys of a table of a known space; nothing else is checked."""
     path = pathlib.Path(path)
     try:
-        with members.opened(path) as archive:
+        with archives.opened(path) as archive:
             missing = set(_HEADER).difference(archive.files)
             metrics = set(archive.files).difference(_HEADER)
             keys_fit = not missing and all("/" in metric for metric in metrics)
@@ -154,7 +154,7 @@ def _read_column(
 ) -> np.ndarray:
     if not all(metric.partition("/")):
         raise DataError(f"{path}: {metric}: is neither <dataset>/<metric> nor a key of the format")
-    values = members.array(archive, path, metric)
+    values = archives.array(archive, path, metric)
     if values.shape != (rows,) or values.dtype != np.float32:
         raise DataError(
             f"{path}: {metric}: shape {values.shape} of {values.dtype}; expected ({rows},) float32"

@@ -19,7 +19,7 @@ import pathlib
 
 import numpy as np
 
-from pnag_jax import spaces
+from pnag_jax import archives, spaces
 from pnag_jax.benchmarks import members
 from pnag_jax.errors import DataError
 
@@ -67,7 +67,7 @@ def looks_like_triples(path: str | os.PathLike) -> bool:
     path = pathlib.Path(path)
     if not path.is_file():
         return False
-    with members.opened(path) as archive:
+    with archives.opened(path) as archive:
         return set(_KEYS[3:6]) <= set(archive.files)
 
 
@@ -84,14 +84,14 @@ def read_triples(path: str | os.PathLike, *, space: str | None = None) -> Triple
       UsageError: there is no such file, or its space is not one of ours.
     """
     path = pathlib.Path(path)
-    with members.opened(path) as archive:
+    with archives.opened(path) as archive:
         if missing := [key for key in _KEYS if key not in archive.files]:
             raise DataError(f"{path}: {', '.join(missing)} missing; not a file of triples")
         owner = members.check_space(path, members.text(archive, path, "space"), space)
         genotypes = members.read_genotypes(archive, path, owner)
         members.parse_meta(path, members.text(archive, path, "meta"))
         values, tasks, parts = (
-            members.array(archive, path, key) for key in ("accuracy", "task_id", "task_classes")
+            archives.array(archive, path, key) for key in ("accuracy", "task_id", "task_classes")
         )
     count = len(genotypes)
     if values.shape != (count,) or values.dtype.kind != "f":

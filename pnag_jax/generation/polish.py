@@ -3,7 +3,7 @@
 The decoder is trained on the codes of real architectures alone.  A count
 model also draws strings that no architecture has, and there its unconstrained
 argmax can be invalid.  Here it learns, on such strings, the answer of the
-space's constrained decode, and on real strings what it knew: no labels, no
+space's constrained decode, and on all others what it knew: no labels, no
 knowledge of the space beyond ``from_graph`` and ``is_valid``.  Few strings
 come out invalid; every step looks for them in a larger pool.
 """
@@ -65,6 +65,8 @@ def polish(
     def loss_of(decoder: FoldedDecoder, strings: jax.Array, targets: jax.Array) -> jax.Array:
         return losses.graph_cross_entropy(*logits_of(decoder, strings), *space.to_graph(targets))
 
+    trained = decoder
+
     def step(carry: tuple, index: jax.Array) -> tuple[tuple, None]:
         decoder, opt_state = carry
         key_draw, key_real = jax.random.split(jax.random.fold_in(key, index))
@@ -72,8 +74,12 @@ def polish(
         drawn = jnp.stack([code for i in positions if (code := codes_drawn[i]) is not None], 1)
         logits = logits_of(decoder, drawn)
         # The sort is stable: all invalid ones, then whichever were drawn first.
-        hardest = jnp.argsort(space.is_valid(space.free_decode(*logits)))[:batch]
-        answers = space.from_graph(*jax.tree.map(lambda x: x[hardest], logits))
+        valid = space.is_valid(space.free_decode(*logits))
+        hardest = jnp.argsort(valid)[:batch]
+        repaired = space.from_graph_in_place(*jax.tree.map(lambda x: x[hardest], logits))
+        # What is valid by now stays what it was: its own answers would let it drift.
+        before = space.from_graph_in_place(*logits_of(trained, drawn[hardest]))
+        answers = jnp.where(valid[hardest, None], before, repaired)
         rows = jax.random.randint(key_real, (batch,), 0, genotypes.shape[0])
         strings = jnp.concatenate([drawn[hardest], codes[rows][:, jnp.array(positions)]])
         targets = jnp.concatenate([answers, genotypes[rows]])

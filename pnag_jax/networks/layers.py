@@ -66,10 +66,14 @@ def conv(features: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> nn
     )
 
 
-def batch_norm(train: bool) -> nn.BatchNorm:
-    """Batch norm over all axes but the last; with the running moments unless ``train``."""
+def batch_norm(train: bool, axis: int = -1) -> nn.BatchNorm:
+    """Batch norm over all axes but ``axis``; with the running moments unless ``train``."""
     return nn.BatchNorm(
-        use_running_average=not train, momentum=MOMENTUM, epsilon=EPSILON, name="bn"
+        use_running_average=not train,
+        axis=axis,
+        momentum=MOMENTUM,
+        epsilon=EPSILON,
+        name="bn",
     )
 
 

@@ -12,8 +12,7 @@ Letters of shapes: ``B`` images, ``H`` and ``W`` their sides, ``C`` channels,
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax
@@ -21,25 +20,14 @@ import jax.numpy as jnp
 
 from pnag_jax.networks import layers
 from pnag_jax.networks.layers import ConvBn, ReluConvBn
+from pnag_jax.networks.nb201_population import Population
+from pnag_jax.networks.nb201_skeleton import STAGES, Skeleton
 from pnag_jax.spaces.nb201 import CONV1, CONV3, EDGES, NONE, OPS, POOL, SKIP
 
-STAGES = 3
+__all__ = ["Branches", "Network", "Population", "Skeleton"]
 
-# One operation of a cell: ``(edge, x, train) -> x``.
-Apply = Callable[[int, jax.Array, bool], jax.Array]
-
-
-@dataclasses.dataclass(frozen=True)
-class Skeleton:
-    """What is around the cells; the defaults are the benchmark's.
-
-    Attributes:
-      channels: of the first stage; each further one has twice as many.
-      cells: of a stage.
-    """
-
-    channels: int = 16
-    cells: int = 5
+# One operation of a cell: ``(x, train) -> x``.
+Apply = Callable[[jax.Array, bool], jax.Array]
 
 
 class Reduction(nn.Module):
@@ -73,12 +61,58 @@ class Op(nn.Module):
         return ReluConvBn(x.shape[-1], kernel, name=name)(x, train)
 
 
-class AnyOp(nn.Module):
-    """One operation of a cell that the data name; has the parameters of all.
+class Network(nn.Module):
+    """The network of one cell; only the operations that it has are built.
 
-    A conditional, of which only the case asked for is computed, in a loop over
-    architectures; under ``vmap`` all cases, of which one is selected.
+    Attributes:
+      genotype: six operations, in the order of ``spaces.nb201.EDGES``.
+      num_classes: logits.
+      skeleton: what is around the cells.
     """
+
+    genotype: tuple[int, ...]
+    num_classes: int
+    skeleton: Skeleton = Skeleton()
+
+    @nn.compact
+    def __call__(self, images: jax.Array, *, train: bool = False) -> jax.Array:
+        """``[B, H, W, C] -> [B, num_classes]``."""
+
+        def make_op(edge: int, features: int, name: str) -> Apply:
+            del features
+            return Op(self.genotype[edge], name=name)
+
+        return around(self.skeleton, self.num_classes, make_op, images, train)
+
+
+class Branches(nn.Module):
+    """The networks of all cells in one, each operation a branch that the data choose.
+
+    Rectifiers, kernels and the names of variables are those of ``Network``, and only
+    what a cell has is computed: for those who look into many networks.  It trains
+    slower than ``Population``.
+
+    Attributes:
+      num_classes: logits.
+      skeleton: what is around the cells.
+    """
+
+    num_classes: int
+    skeleton: Skeleton = Skeleton()
+
+    @nn.compact
+    def __call__(self, genotype: jax.Array, images: jax.Array, *, train: bool = False) -> jax.Array:
+        """``int32 [L], [B, H, W, C] -> [B, num_classes]``."""
+
+        def make_op(edge: int, features: int, name: str) -> Apply:
+            op = AnyOp(features, name=name)
+            return lambda x, train: op(genotype[edge], x, train)
+
+        return around(self.skeleton, self.num_classes, make_op, images, train)
+
+
+class AnyOp(nn.Module):
+    """One operation of a cell that the data name; has the parameters of all."""
 
     features: int
 
@@ -102,82 +136,44 @@ class AnyOp(nn.Module):
         return nn.switch(op, branches, self, x)
 
 
-class Network(nn.Module):
-    """The network of one cell; only the operations that it has are built.
-
-    Attributes:
-      genotype: six operations, in the order of ``spaces.nb201.EDGES``.
-      num_classes: logits.
-      skeleton: what is around the cells.
-    """
-
-    genotype: tuple[int, ...]
-    num_classes: int
-    skeleton: Skeleton = Skeleton()
-
-    @nn.compact
-    def __call__(self, images: jax.Array, *, train: bool = False) -> jax.Array:
-        """``[B, H, W, C] -> [B, num_classes]``."""
-
-        def make_cell(name: str, features: int) -> Apply:
-            del features
-            ops = [Op(op, name=f"{name}_edge{i}") for i, op in enumerate(self.genotype)]
-            return lambda edge, x, train: ops[edge](x, train)
-
-        return _around(self.skeleton, self.num_classes, make_cell, images, train)
-
-
-class Population(nn.Module):
-    """The networks of all cells in one: the cell is data.
-
-    Variables have the names that ``Network`` gives them, and every edge has both
-    convolutions: a network's variables laid over this one's give its logits.
-
-    Attributes:
-      num_classes: logits.
-      skeleton: what is around the cells.
-    """
-
-    num_classes: int
-    skeleton: Skeleton = Skeleton()
-
-    @nn.compact
-    def __call__(self, genotype: jax.Array, images: jax.Array, *, train: bool = False) -> jax.Array:
-        """``int32 [L], [B, H, W, C] -> [B, num_classes]``."""
-
-        def make_cell(name: str, features: int) -> Apply:
-            ops = [AnyOp(features, name=f"{name}_edge{i}") for i in range(len(EDGES))]
-            return lambda edge, x, train: ops[edge](genotype[edge], x, train)
-
-        return _around(self.skeleton, self.num_classes, make_cell, images, train)
-
-
-def _around(
+def around(
     skeleton: Skeleton,
     num_classes: int,
-    make_cell: Callable[[str, int], Apply],
+    make_op: Callable[[int, int, str], Apply],
     x: jax.Array,
     train: bool,
 ) -> jax.Array:
-    """Stem, stages and classifier; called within a module that takes the layers in."""
+    """Stem, stages and classifier; called within a module, which takes the layers in.
+
+    Args:
+      skeleton: of the network.
+      num_classes: logits.
+      make_op: ``(edge, channels, name) -> operation``.
+      x: images ``[B, H, W, C]``.
+      train: as ``Network`` takes it.
+
+    Returns:
+      ``[B, num_classes]``.
+    """
     x = ConvBn(skeleton.channels, 3, name="stem")(x, train)
     for stage in range(STAGES):
-        features = skeleton.channels * 2**stage
         if stage:
-            x = Reduction(features, name=f"reduction{stage}")(x, train)
+            x = Reduction(2 * x.shape[-1], name=f"reduction{stage}")(x, train)
         for number in range(skeleton.cells):
-            x = _cell(make_cell(f"stage{stage}_cell{number}", features), x, train)
+            name, features = f"stage{stage}_cell{number}", x.shape[-1]
+            ops = [make_op(edge, features, f"{name}_edge{edge}") for edge in range(len(EDGES))]
+            x = _cell(ops, x, train)
     x = nn.relu(layers.batch_norm(train)(x))
     return nn.Dense(num_classes, name="classifier")(layers.global_pool(x))
 
 
-def _cell(apply: Apply, x: jax.Array, train: bool) -> jax.Array:
+def _cell(ops: Sequence[Apply], x: jax.Array, train: bool) -> jax.Array:
     """Four tensors, each the sum of an operation on every earlier one; the last is the output."""
     tensors = [x]
     for target in range(1, 1 + max(target for _, target in EDGES)):
         terms = [
-            apply(edge, tensors[source], train)
-            for edge, (source, end) in enumerate(EDGES)
+            op(tensors[source], train)
+            for op, (source, end) in zip(ops, EDGES, strict=True)
             if end == target
         ]
         tensors.append(sum(terms[1:], start=terms[0]))

@@ -9,6 +9,7 @@ from pnag_jax.spaces.as_written import AsWritten, as_written, folded
 from pnag_jax.spaces.autoformer import Autoformer
 from pnag_jax.spaces.base import Graph, Labels, Space, SpaceError
 from pnag_jax.spaces.config_text import listed
+from pnag_jax.spaces.darts import Darts
 from pnag_jax.spaces.gnn import Gnn
 from pnag_jax.spaces.gpt2 import Gpt2
 from pnag_jax.spaces.macro import Macro
@@ -20,6 +21,7 @@ from pnag_jax.spaces.restricted import Restricted, restrict, whole
 
 _REGISTRY: dict[str, Callable[[], Space]] = {
     "autoformer": Autoformer,
+    "darts": Darts,
     "gnn": Gnn,
     "gpt2": Gpt2,
     "macro": Macro,

@@ -236,6 +236,14 @@ class Space(abc.ABC):
         """
         return self.from_graph(op_logits, edge_logits)
 
+    def from_graph_in_place(self, op_logits: ArrayLike, edge_logits: ArrayLike) -> jax.Array:
+        """``from_graph`` with every node where the logits have it: ``[..., L]``.
+
+        What a decoder can learn from its own logits.  Spaces whose ``from_graph``
+        puts nodes into another order override it; the result is isomorphic.
+        """
+        return self.from_graph(op_logits, edge_logits)
+
     @abc.abstractmethod
     def sub_architecture(self, genotype: ArrayLike, n: int) -> jax.Array:
         """The coarse version of a genotype with ``n`` nodes: ``[..., L]``.
@@ -300,6 +308,19 @@ def as_scores(logits: ArrayLike) -> jax.Array:
     limit = float(jnp.finfo(logits.dtype).max) / 2
     finite = jnp.nan_to_num(logits, nan=-limit, posinf=limit, neginf=-limit)
     return jnp.clip(finite, -limit, limit)
+
+
+def first_max(scores: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The highest of a short last axis and the first place of it: ``[..., K] -> [...], [...]``.
+
+    What ``max`` and ``argmax`` give, by comparisons that a CPU makes for many
+    rows at once; XLA reduces a short axis one entry after the other.
+    """
+    best, place = scores[..., 0], jnp.zeros(scores.shape[:-1], jnp.int32)
+    for k in range(1, scores.shape[-1]):
+        better = scores[..., k] > best
+        best, place = jnp.where(better, scores[..., k], best), jnp.where(better, k, place)
+    return best, place
 
 
 @functools.cache

@@ -25,6 +25,8 @@ from pnag_jax.spaces.nb101_cells import EDGES, INNER, MAX_EDGES, NUM_NODES, OUTP
 
 OPS = ("conv1x1", "conv3x3", "maxpool3x3")
 CONV1, CONV3, POOL = range(3)
+# What stands in the graph where a cell has no node.
+NONE = "none"
 
 # One program each where nothing around them is compiled.
 _canonical = jax.jit(nb101_cells.canonical)
@@ -50,7 +52,7 @@ class Nb101(Space):
     name: str = "nb101"
     fields: tuple[str, ...] = (*(f"{i}->{j}" for i, j in EDGES), *(f"op{i}" for i in INNER))
     choices: tuple[int, ...] = (2,) * len(EDGES) + (len(OPS),) * len(INNER)
-    op_names: tuple[str, ...] = ("input", *OPS, "output")
+    op_names: tuple[str, ...] = ("input", *OPS, NONE, "output")
     num_nodes: int = NUM_NODES
     size: int = 423_624
 
@@ -72,17 +74,20 @@ class Nb101(Space):
 
     @over_batch(1)
     def to_graph(self, genotype: jax.Array) -> Graph:
-        """The pruned cell; the other nodes are padding."""
+        """The pruned cell; the other nodes are of the type ``none``.
+
+        They are no padding: that they have no edges is part of what a cell is.
+        """
         code, ops = _split(genotype)
-        live = _live_nodes(code)
-        mask = ((live >> jnp.arange(NUM_NODES)) & 1).astype(jnp.float32)
-        kinds = jnp.concatenate([jnp.zeros(1, jnp.int32), ops + 1, jnp.full(1, self.num_ops - 1)])
-        source, target = np.array(EDGES).T
+        live = (_live_nodes(code) >> jnp.arange(1, OUTPUT)) & 1
+        inner = jnp.where(live, ops + 1, self.op_names.index(NONE))
+        kinds = jnp.pad(inner, 1).at[-1].set(self.num_ops - 1)
         bits = nb101_cells.unpack(_pruned(code)).astype(jnp.float32)
+        source, target = np.array(EDGES).T
         return Graph(
-            ops=jax.nn.one_hot(kinds, self.num_ops) * mask[:, None],
+            ops=jax.nn.one_hot(kinds, self.num_ops),
             adjacency=jnp.zeros((NUM_NODES, NUM_NODES)).at[source, target].set(bits),
-            mask=mask,
+            mask=jnp.ones(NUM_NODES),
         )
 
     def free_decode(self, op_logits: ArrayLike, edge_logits: ArrayLike) -> jax.Array:
@@ -95,8 +100,11 @@ class Nb101(Space):
 
     def from_graph(self, op_logits: ArrayLike, edge_logits: ArrayLike) -> jax.Array:
         """``free_decode``, with as few edges changed as ``nb101_decoding`` finds to be needed."""
+        return self.canonical(self.from_graph_in_place(op_logits, edge_logits))
+
+    def from_graph_in_place(self, op_logits: ArrayLike, edge_logits: ArrayLike) -> jax.Array:
         code = nb101_decoding.valid_code(_edge_scores(edge_logits))
-        return _joined(*_canonical(code, _best_ops(op_logits)))
+        return jnp.concatenate([nb101_cells.unpack(code), _best_ops(op_logits)], axis=-1)
 
     def sub_architecture(self, genotype: ArrayLike, n: int) -> jax.Array:
         """Keeps ``n - 2`` of the inner nodes, spread over them; see ``nb101_cells.induced``."""
@@ -157,7 +165,7 @@ class Nb101(Space):
         """Input, the nodes with edges and output; dangling ones too."""
         genes = self.check(genotype)
         matrix = _matrix(genes)
-        used = matrix.any(0) | matrix.any(1)
+        used = np.asarray(matrix.any(0) | matrix.any(1))
         shown = [node for node in range(NUM_NODES) if used[node] or node in (0, OUTPUT)]
         names = [OPS[genes[len(EDGES) + node - 1]] for node in shown[1:-1]]
         edges = np.argwhere(matrix[np.ix_(shown, shown)]).tolist()
@@ -183,7 +191,8 @@ def _edge_scores(edge_logits: ArrayLike) -> jax.Array:
 
 def _best_ops(op_logits: ArrayLike) -> jax.Array:
     """The likeliest operation of every inner node: int32 ``[..., 5]``."""
-    return jnp.argmax(as_scores(op_logits)[..., 1:-1, 1:-1], axis=-1).astype(jnp.int32)
+    scores = as_scores(op_logits)[..., 1:-1, 1 : 1 + len(OPS)]
+    return jnp.argmax(scores, axis=-1).astype(jnp.int32)
 
 
 def _matrix(genes: np.ndarray) -> np.ndarray:

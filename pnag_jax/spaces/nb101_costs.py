@@ -16,6 +16,7 @@ Letters: ``S`` = 3 stacks.
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -91,7 +92,7 @@ def channels_of(code: cells.Array, channels: ArrayLike) -> list[cells.Array]:
     count = sum(feeds.values(), start=before)
     count = count + (count == 0)
     even, left_over = channels // count, channels % count
-    inside = [even * 0 for _ in range(OUTPUT)]
+    inside: list[Any] = [even * 0 for _ in range(OUTPUT)]
     for node in INNER:
         inside[node] = feeds[node] * (even + (before < left_over))
         before = before + feeds[node]
