@@ -114,7 +114,7 @@ def test_a_run_that_is_interrupted_ends_as_an_unbroken_one(unbroken, tmp_path):
 @pytest.mark.parametrize(
     ("flag", "text"),
     [
-        ("--space=gpt2", "--space=gpt2: its networks do not take images of 4 x 4 x 1"),
+        ("--space=gpt2 --skeleton=", "--space=gpt2: its networks do not take images of 4 x 4 x 1"),
         ("--space=gnn", "--space=gnn: has no networks; accepted are"),
         ("--skeleton=width=3", "no field 'width'; accepted are channels, cells"),
         ("--skeleton=channels", "accepted are distinct FIELD=VALUE"),
@@ -125,7 +125,7 @@ def test_a_run_that_is_interrupted_ends_as_an_unbroken_one(unbroken, tmp_path):
 )
 def test_a_flag_that_is_not_accepted_is_one_clear_line(tmp_path, flag, text):
     with pytest.raises(UsageError, match=text) as caught:
-        finish(tmp_path, flag)
+        finish(tmp_path, *flag.split())
     assert "\n" not in str(caught.value)
 
 

