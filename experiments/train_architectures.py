@@ -142,7 +142,8 @@ def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, 
             f" {len(plan.groups)} programs: {data.name} has {len(data.train.labels)} images to"
             f" train on, {len(data.valid.labels)} to validate, {len(data.test.labels)} to test"
         )
-        words = ["python", "-m", PROGRAM, *sys.argv[1:]]
+        # Without the folder: the table is the same in any.
+        words = ["python", "-m", PROGRAM, *(w for w in sys.argv[1:] if "workdir=" not in w)]
         write = functools.partial(training_outcome.write_table, plan, folder, words)
         found = real_training.run(
             plan,

@@ -230,10 +230,11 @@ def _decoded(op_logits: jax.Array, edge_logits: jax.Array, *, repair: bool) -> j
     genes = []
     for slot, place in enumerate(_PLACES):
         found = scores[_BASES[slot // NUM_INNER] : place, place]  # of its sources
-        first, second = jax.lax.top_k(found, 2)[1]
+        first = jnp.argmax(found)
+        second = jnp.argmax(jnp.where(jnp.arange(len(found)) == first, -jnp.inf, found))
         if not repair:
             second = jnp.where((found > 0).sum() == 2, second, first)
-        ends = jnp.sort(jnp.stack([first, second]))
+        ends = jnp.stack([jnp.minimum(first, second), jnp.maximum(first, second)])
         ops = jnp.stack([kinds[slot] // len(OPS), kinds[slot] % len(OPS)])
         genes.append(jnp.stack([ends, ops], axis=-1).reshape(-1))
     return jnp.concatenate(genes).astype(jnp.int32)

@@ -165,8 +165,8 @@ class Nb101(Space):
         """Input, the nodes with edges and output; dangling ones too."""
         genes = self.check(genotype)
         matrix = _matrix(genes)
-        used = np.asarray(matrix.any(0) | matrix.any(1))
-        shown = [node for node in range(NUM_NODES) if used[node] or node in (0, OUTPUT)]
+        linked = {0, OUTPUT, *np.argwhere(matrix).ravel().tolist()}
+        shown = [node for node in range(NUM_NODES) if node in linked]
         names = [OPS[genes[len(EDGES) + node - 1]] for node in shown[1:-1]]
         edges = np.argwhere(matrix[np.ix_(shown, shown)]).tolist()
         return Labels(nodes=(_ENDS[0], *names, _ENDS[1]), edges=tuple((i, j, "") for i, j in edges))

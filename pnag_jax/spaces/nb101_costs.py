@@ -21,7 +21,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 
 from pnag_jax.spaces import nb101_cells as cells
 from pnag_jax.spaces.nb101_cells import INNER, OUTPUT
@@ -76,7 +75,7 @@ def _convolutions(code: jax.Array, ops: jax.Array) -> tuple[jax.Array, jax.Array
     return weights, CELLS * (normalized + projected)
 
 
-def channels_of(code: cells.Array, channels: ArrayLike) -> list[cells.Array]:
+def channels_of(code: cells.Array, channels: int | np.ndarray) -> list[Any]:
     """Channels of the nodes of a pruned cell that has ``channels`` out.
 
     Args:
