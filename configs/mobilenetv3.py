@@ -4,6 +4,13 @@
     python -m experiments.mobilenetv3 --workdir=runs/mobilenetv3_tiny \\
       --config=configs/mobilenetv3.py:tiny
 
+The latencies of other subnets are a table of their own:
+
+    python -m experiments.compare --benchmark=mobilenetv3_latency \\
+      --tasks=latency_ms@v100_64 --methods=local_search,random --workdir=runs/latency
+
+Beside much other work: some ten minutes of CPU time; not measured on an idle machine.
+
 There is no package with its tables: without ``--benchmark_dir=DIR``, a folder that
 has ``mobilenetv3.npz``, it trains and generates, and has nothing to search.
 """
@@ -24,10 +31,12 @@ def get_config(variant: str = "") -> ConfigDict:
     # Blocks are independent of one another: coarse maps say little of the whole, and
     # the penalty on all scales evens out what tells architectures apart.
     config.model.constrained = 1
-    # Ten kinds of block and many nodes: narrow vectors do, and a wide decoder.
+    # Ten kinds of block and 25 sides: narrow vectors do.  21 nodes of eight channels
+    # each want a wide decoder to pass through.
     config.model.channels = 8
     config.model.width = 32
-    config.model.hidden = 256
+    config.model.num_codes = 128
+    config.model.hidden = 512
     # New architectures do more for the decoder than the same ones again, and many
     # small steps more than few large ones.
     config.data.count = 100_000

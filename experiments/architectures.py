@@ -17,6 +17,7 @@ from experiments import stage1
 from pnag_jax import generation
 from pnag_jax.errors import DataError, UsageError, UserError
 from pnag_jax.spaces import Space, SpaceError
+from pnag_jax.training import files
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
 from pnag_jax.training.workdir import CONFIG
@@ -30,12 +31,12 @@ class Asked(NamedTuple):
 
     Attributes:
       kind: ``generated``, ``random``, ``all`` or ``given``.
-      count: how many of the first two.
+      number: how many of the first two.
       genotypes: int32 ``[n, L]`` where they are given.
     """
 
     kind: str
-    count: int = 0
+    number: int = 0
     genotypes: np.ndarray | None = None
 
 
@@ -129,15 +130,15 @@ def make(
     for attempt in range(20):
         some = jax.random.fold_in(key, attempt)
         draw = (
-            space.sample(some, 2 * asked.count)
+            space.sample(some, 2 * asked.number)
             if generator is None
-            else generation.generate(some, generator, 2 * asked.count)
+            else generation.generate(some, generator, 2 * asked.number)
         )
         found = _distinct(np.concatenate([found, np.asarray(draw, np.int32)]))
-        if len(found) >= asked.count:
-            return found[: asked.count]
+        if len(found) >= asked.number:
+            return found[: asked.number]
     raise UsageError(
-        f"--archs={asked.kind}:{asked.count}: only {len(found)} distinct ones could be drawn"
+        f"--archs={asked.kind}:{asked.number}: only {len(found)} distinct ones could be drawn"
     )
 
 
@@ -182,13 +183,15 @@ def generator(
     """
     if generator_workdir is not None:
         folder = pathlib.Path(generator_workdir)
-        config, key = _trained_in(folder, space), None
-        key, _, _ = jax.random.split(jax.random.key(config.seed), 3)
+        config = _trained_in(folder, space)
+        # As that program divides its seed.
+        key = jax.random.split(jax.random.key(config.seed), 3)[0]
     else:
         folder = pathlib.Path(workdir_path) / "generator"
         config = _config(space) if config is None else config.copy_and_resolve_references()
         key = jax.random.key(seed)
-    folder.mkdir(parents=True, exist_ok=True)
+        with files.writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
     made, _ = stage1.train_generator(
         config,
         space,

@@ -1,7 +1,7 @@
 """Measures speeds: generation, training steps and search rounds, beside the machine's peaks.
 
     python -m experiments.benchmark --json=speeds.json
-    python -m experiments.benchmark --json=new.json --compare=speeds.json
+    python -m experiments.benchmark --json=new.json --against=speeds.json
 
 Times are medians with quartiles, compilation left out.  The generator is that
 of ``--generator_workdir``, or else one trained for a few epochs: its tables are
@@ -35,7 +35,8 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     number = functools.partial(flags.DEFINE_integer, flag_values=values, lower_bound=1)
     text("json", None, "File that the measurements go to.", required=True)
     text("space", "nb201", "Space that is generated and searched.")
-    text("compare", None, "File of an earlier run to compare with.")
+    text("against", None, "File of an earlier run to compare with.")
+    flags.DEFINE_alias("compare", "against", flag_values=values)
     text("generator_workdir", None, "Finished run of experiments.<space>.")
     number("epochs", 2, "Of the generator that is trained here.")
     words("parts", list(suite.PARTS), "What is measured, beside the machine.")
@@ -59,7 +60,7 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
     if not path.parent.is_dir() or path.is_dir():
         raise UsageError(f"--json={path}: accepted is a file in a folder that is there")
     # Read first: a file that cannot be compared with should not cost minutes.
-    earlier = report.read(values.compare) if values.compare else None
+    earlier = report.read(values.against) if values.against else None
     if values.repeats < LEAST_REPEATS:
         raise UsageError(f"--repeats={values.repeats}: accepted are {LEAST_REPEATS} and more")
     environment = command.environment()
@@ -85,6 +86,7 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
         **results,
     }
     results["comparison"] = None if earlier is None else report.compare(earlier, results)
+    results["circumstances"] = None if earlier is None else report.circumstances(earlier, results)
     files.write_json(path, results)
     sys.stdout.write(report.as_text(results) + "\n")
 

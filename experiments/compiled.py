@@ -84,7 +84,7 @@ def prepare(folder: pathlib.Path) -> pathlib.Path:
       UserError: it cannot be written, or others can write to it.
     """
     own = folder / fingerprint()
-    with files.writing(own):
+    with files.writing(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         own.mkdir(mode=0o700, exist_ok=True)
     for path in (folder, own):

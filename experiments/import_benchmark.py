@@ -2,6 +2,8 @@
 
     python -m experiments.import_benchmark --source=NAS-Bench-201-v1_1-096897.pth --out=tables
     python -m experiments.import_benchmark --source=NATS-tss-v1_0-3ffb9-simple --out=tables
+    python -m experiments.import_benchmark --source=HW-NAS-Bench-v1_0.pickle --out=tables \\
+        --join=tables/nb201.npz --name=nb201_hw
     python -m experiments.compare --benchmark=nb201 --benchmark_dir=tables --workdir=W
 
 Neither TensorFlow nor PyTorch is needed, nothing that a file names is run, and a
@@ -18,7 +20,7 @@ import sys
 from absl import flags
 
 from experiments import command
-from pnag_jax import spaces
+from pnag_jax import benchmarks, spaces
 from pnag_jax.benchmarks import importers
 from pnag_jax.errors import UsageError
 
@@ -29,6 +31,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_string("out", None, "Folder of the table.", values, required=True)
     flags.DEFINE_enum("layout", None, list(importers.LAYOUTS), "What it is.", values)
     flags.DEFINE_string("name", None, "Name of the table; the layout's by default.", values)
+    flags.DEFINE_string("join", None, "Table of the same space that gets the columns.", values)
 
 
 def main(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -42,10 +45,12 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
         raise UsageError(f"--name={name}: accepted is a plain file name, without .npz")
     if not out.is_dir():
         raise UsageError(f"--out={out}: no such folder")
+    # Read first: a table that is not there should not cost minutes.
+    beside = benchmarks.read_table(values.join) if values.join else None
     command.say(f"reading {source} as {layout.name}")
     rows = layout.read(source)
     path = out / f"{name}.npz"
-    rows.save(path)
+    rows.save(path, beside)
     size = spaces.get(rows.space).size
     command.say(f"{len(rows):,} rows; the space {rows.space} has {size:,} architectures")
     sys.stdout.write(f"{path}\n")

@@ -177,12 +177,10 @@ def train(
     variables = stage1_step.variables(state)
     summary = phase.result
     if summary is None and hosts.leads():
-        timings = metrics.read(folder / metrics.TIMINGS)
         summary = phase.finish(
             {
                 "steps": config.train.epochs * steps,
-                "start_seconds": timings[0].get("start_seconds"),
-                "seconds": sum(line["seconds"] for line in timings),
+                "seconds": sum(x["seconds"] for x in metrics.read(folder / metrics.TIMINGS)),
                 "loss": metrics.read(folder / metrics.METRICS)[-1]["loss"],
                 **evaluate(model, variables, data),
             }

@@ -28,13 +28,15 @@ import sys
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import architectures, command, real_training, training_outcome
+from experiments import architectures, command, real_training, skeletons, training_outcome
 from experiments.command import say
 from pnag_jax import datasets, networks, spaces
-from pnag_jax.errors import UsageError
+from pnag_jax.errors import UsageError, UserError
 from pnag_jax.networks.recipe import Recipe
 from pnag_jax.training import interrupts
 from pnag_jax.training.progress import Progress
@@ -97,13 +99,12 @@ def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, 
         )
     space = spaces.get(values.space)
     asked = architectures.read(values.archs, space)
-    recipe = Recipe(
-        **{field.name: values[field.name].value for field in dataclasses.fields(Recipe)}
-    )
-    skeleton = _skeleton(values.skeleton)
+    chosen: Any = {field.name: values[field.name].value for field in dataclasses.fields(Recipe)}
+    recipe = Recipe(**chosen)
+    skeleton = skeletons.parse(values.skeleton)
     data = datasets.load(values.dataset)
     # Before a generator is trained: a field that does not exist should not cost minutes.
-    networks.build(space.name, [0] * space.genotype_length, data.num_classes, **skeleton)
+    _check_network(space, data, skeleton)
     environment = command.environment()
     given = {
         **{name: values[name].value for name in ("space", "dataset", "archs", "seed", "seeds")},
@@ -141,7 +142,8 @@ def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, 
             f" {len(plan.groups)} programs: {data.name} has {len(data.train.labels)} images to"
             f" train on, {len(data.valid.labels)} to validate, {len(data.test.labels)} to test"
         )
-        words = ["python", "-m", PROGRAM, *sys.argv[1:]]
+        # Without the folder: the table is the same in any.
+        words = ["python", "-m", PROGRAM, *(w for w in sys.argv[1:] if "workdir=" not in w)]
         write = functools.partial(training_outcome.write_table, plan, folder, words)
         found = real_training.run(
             plan,
@@ -155,22 +157,23 @@ def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, 
         return training_outcome.report(plan, found, folder, given, environment)
 
 
-def _skeleton(text: str) -> dict[str, Any]:
-    """``channels=4,cells=1`` as numbers where they are."""
-    fields: dict[str, Any] = {}
-    for word in filter(None, text.split(",")):
-        name, equals, value = word.partition("=")
-        if not equals or name in fields:
-            raise UsageError(f"--skeleton={text}: accepted are distinct FIELD=VALUE with commas")
-        fields[name] = int(value) if value.isdecimal() else _number(value)
-    return fields
-
-
-def _number(value: str) -> float | str:
+def _check_network(space: spaces.Space, data: datasets.Dataset, skeleton: dict[str, Any]) -> None:
+    """Refuses a skeleton, or a space whose networks do not take such images."""
+    genotype = np.asarray(space.sample(jax.random.key(0), 1)[0])
+    network = networks.build(space.name, genotype, data.num_classes, **skeleton)
+    image = jax.ShapeDtypeStruct((2, *data.image_shape), jnp.float32)
     try:
-        return float(value)
-    except ValueError:
-        return value
+        jax.eval_shape(network.init, jax.random.key(0), image)
+    except UserError:
+        raise
+    # Whatever a module makes of a shape that it was not written for.
+    except Exception as error:
+        height, width, channels = data.image_shape
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UsageError(
+            f"--space={space.name}: its networks do not take images of {height} x {width} x"
+            f" {channels}: {reason}"
+        ) from error
 
 
 def _use_cores(count: int) -> None:

@@ -6,6 +6,7 @@ is first used:
 * ``spaces``: what an architecture is; ``spaces.get(name)``.
 * ``benchmarks``: tables of real measurements, and the ledger before them.
 * ``quantization``, ``losses``: the pure parts of the quantizer.
+* ``datasets``: labelled images that networks train on.
 * ``generation``: training a generator, and drawing from it without a network.
 * ``methods``: search methods on one ask / tell contract.
 * ``networks``: the flax networks that architectures describe.
@@ -33,6 +34,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pnag_jax import (
         benchmarks,
+        datasets,
+        export,
         generation,
         losses,
         methods,
@@ -47,6 +50,8 @@ __version__ = "0.1.0"
 __all__ = [
     "__version__",
     "benchmarks",
+    "datasets",
+    "export",
     "generation",
     "losses",
     "methods",

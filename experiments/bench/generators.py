@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import pathlib
+import pickle
 import time
 from typing import Any
 
@@ -18,6 +19,7 @@ from pnag_jax.errors import DataError, UsageError
 from pnag_jax.generation import Generator
 from pnag_jax.models.stage1 import Stage1
 from pnag_jax.spaces import Space
+from pnag_jax.training import files
 from pnag_jax.training.workdir import CONFIG, Workdir
 
 
@@ -42,6 +44,28 @@ def train(key: jax.Array, space: Space, epochs: int) -> tuple[Generator, dict[st
     seconds = time.perf_counter() - start
     say(f"generator: {epochs} epochs on {len(genotypes)} architectures in {seconds:.0f} s")
     return generator, {"space": space.name, "workdir": None, "epochs": epochs}
+
+
+def kept(key: jax.Array, space: Space, epochs: int, path: pathlib.Path) -> Generator:
+    """As ``train``, but only where the file of an earlier process of this run is not there.
+
+    Args:
+      key: consumed.
+      space: what it generates.
+      epochs: of stage 1.
+      path: a file in the run's own folder.
+
+    Raises:
+      DataError: that file is damaged.
+    """
+    if path.exists():
+        try:
+            return pickle.loads(path.read_bytes())
+        except Exception as error:  # of a damaged file pickle raises nearly anything
+            raise DataError(f"{path}: damaged or truncated: {error}") from error
+    generator, _ = train(key, space, epochs)
+    files.write_bytes(path, pickle.dumps(generator))
+    return generator
 
 
 def restore(space: Space, workdir: str | os.PathLike[str]) -> tuple[Generator, dict[str, Any]]:

@@ -14,6 +14,8 @@ from pnag_jax.errors import DataError, UsageError
 VERSION = 1
 PROGRAM = "experiments.benchmark"
 
+# Beside the environment, what a comparison depends on.
+_AROUND = ("space", "cores", "load", "generator")
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -28,19 +30,19 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         found = json.loads(file.read_bytes())
     except OSError as error:
-        raise UsageError(f"--compare={path}: cannot read: {error.strerror or error}") from error
+        raise UsageError(f"--against={path}: cannot read: {error.strerror or error}") from error
     except ValueError as error:
-        raise DataError(f"--compare={path}: not JSON: damaged or truncated") from error
+        raise DataError(f"--against={path}: not JSON: damaged or truncated") from error
     if not isinstance(found, dict) or found.get("program") != PROGRAM:
-        raise UsageError(f"--compare={path}: accepted is a file that {PROGRAM} wrote")
+        raise UsageError(f"--against={path}: accepted is a file that {PROGRAM} wrote")
     if found.get("version") != VERSION:
-        raise UsageError(f"--compare={path}: version {found.get('version')}; accepted is {VERSION}")
+        raise UsageError(f"--against={path}: version {found.get('version')}; accepted is {VERSION}")
     try:
         for entry in entries(found).values():
             if not all(float(entry["rate"][key]) > 0 for key in ("median", "q1", "q3")):
                 raise ValueError(entry)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"--compare={path}: a measurement is damaged: {error}") from error
+        raise DataError(f"--against={path}: a measurement is damaged: {error}") from error
     return found
 
 
@@ -63,9 +65,10 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, An
       new: of this run.
 
     Returns:
-      For each measurement that both have ``name, unit, old, new``, ``ratio``
-      (above 1 is faster) and ``verdict``: "same" while the ranges between the
-      quartiles overlap, "faster" or "slower" otherwise.
+      For each measurement that both have ``name, unit, old, new``, their
+      ``old_quartiles`` and ``new_quartiles``, ``ratio`` (above 1 is faster) and
+      ``verdict``: "same" while the ranges between the quartiles overlap,
+      "faster" or "slower" otherwise.
     """
     before, rows = entries(old), []
     for name, entry in entries(new).items():
@@ -83,11 +86,26 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, An
                 "unit": now["unit"],
                 "old": was["median"],
                 "new": now["median"],
+                "old_quartiles": [was["q1"], was["q3"]],
+                "new_quartiles": [now["q1"], now["q3"]],
                 "ratio": now["median"] / was["median"],
                 "verdict": verdict,
             }
         )
     return rows
+
+
+def circumstances(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What differs around two runs, ``[old, new]`` by name: machine, load, JAX, generator."""
+    before, after = (
+        {**run["environment"], **{name: run[name] for name in _AROUND if name in run}}
+        for run in (old, new)
+    )
+    return {
+        name: [before.get(name), after.get(name)]
+        for name in sorted(before | after)
+        if before.get(name) != after.get(name)
+    }
 
 
 def as_text(results: Mapping[str, Any]) -> str:
@@ -109,6 +127,8 @@ def as_text(results: Mapping[str, Any]) -> str:
         parts += ["", _targets(results["targets"])]
     if results["comparison"] is not None:
         parts += ["", _comparison(results["comparison"])]
+        differing = results["circumstances"] or {}
+        parts += [f"then {name} {old}, now {new}" for name, (old, new) in differing.items()]
     return "\n".join(parts)
 
 
@@ -154,13 +174,27 @@ def _comparison(found: list[dict[str, Any]]) -> str:
         [
             row["name"],
             _quantity(row["old"], row["unit"]),
+            _spread(row["old"], row["old_quartiles"]),
             _quantity(row["new"], row["unit"]),
+            _spread(row["new"], row["new_quartiles"]),
             f"{row['ratio']:.2f}",
             row["verdict"],
         ]
         for row in found
     ]
-    return align(["against the earlier run", "old", "new", "new / old", "verdict"], rows)
+    return align(
+        ["against the earlier run", "old", "spread", "new", "spread", "new / old", "verdict"], rows
+    )
+
+
+def _spread(median: float, quartiles: list[float]) -> str:
+    """The quartiles as shares of the median.
+
+    >>> _spread(200.0, [190.0, 240.0])
+    '-5% +20%'
+    """
+    low, high = (value / median - 1 for value in quartiles)
+    return f"{low:+.0%} {high:+.0%}"
 
 
 def _yes(met: bool) -> str:

@@ -1,4 +1,4 @@
-"""Speed of stage-1 training steps, under both strategies."""
+"""Speed of training steps: stage 1 under both strategies, and one a dispatch."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Times epochs of a few steps, all local devices together, compilation left out.
 
+    Steps that are dispatched one by one are timed too: what they take more
+    than those of an epoch is the cost of a dispatch.
+
     Args:
       generator: gives the model and the architectures to train on.
       peaks: of the machine.
@@ -43,21 +46,24 @@ def measure(
     state = stage1_step.create_state(jax.random.key(0), model, optimizer)
     work = _work(step, state, data[:batch_size])
     entries = []
-    for strategy in parallel.STRATEGIES:
+    for name, strategy, count in (
+        *((f"training step, {strategy}", strategy, steps) for strategy in parallel.STRATEGIES),
+        ("training step, one a dispatch", "pmap", 1),
+    ):
         epoch = parallel.make_epoch(
-            step, batch_size=batch_size, steps_per_epoch=steps, strategy=strategy
+            step, batch_size=batch_size, steps_per_epoch=count, strategy=strategy
         )
         timed = _time(epoch, state, data, effort)
         entries.append(
             timing.entry(
-                f"training step, {strategy}",
+                name,
                 timed,
-                steps,
+                count,
                 "step",
                 strategy=strategy,
                 batch_size=batch_size,
                 devices=devices,
-                roofline=costs.roofline(work, peaks, timed.median / steps),
+                roofline=costs.roofline(work, peaks, timed.median / count),
                 xla=work._asdict(),
             )
         )

@@ -1,6 +1,6 @@
-"""Two real tables that come with packages from PyPI.
+"""Real tables that come with packages: two from PyPI, and our own (``bundled``).
 
-Their data files are pickles.  They are found through the installed package's
+The data files of the two are pickles.  They are found through the installed package's
 metadata and read by ``safe_pickle``; the packages themselves are never
 imported.
 
@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from pnag_jax.benchmarks import safe_pickle
+from pnag_jax.benchmarks import bundled, safe_pickle
 from pnag_jax.benchmarks.base import Table
 from pnag_jax.errors import DataError, UsageError
 
@@ -216,4 +216,8 @@ def _naming(path: pathlib.Path) -> Iterator[None]:
         raise DataError(f"{path}: does not hold the expected data: {reason}") from error
 
 
-TABLES: dict[str, Callable[[], Table]] = {"gnn": _gnn, "nb201:analog": _analog}
+TABLES: dict[str, Callable[[], Table]] = {
+    "gnn": _gnn,
+    "nb201:analog": _analog,
+    "nb201:digits": bundled.digits,
+}

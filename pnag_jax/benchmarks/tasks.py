@@ -31,6 +31,10 @@ _PROTOCOLS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("noisy", "noisy_accuracy", "noisy_accuracy"),
         ("analog", "analog_accuracy", "analog_accuracy"),
     ),
+    "nb201:digits": (
+        ("one_seed", "valid_accuracy_seed0", "test_accuracy"),
+        ("mean", "valid_accuracy", "test_accuracy"),
+    ),
     "macro": (
         ("seed0", "test_accuracy_seed0", "test_accuracy"),
         ("mean", "test_accuracy", "test_accuracy"),

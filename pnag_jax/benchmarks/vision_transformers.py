@@ -21,7 +21,7 @@ import pathlib
 
 import numpy as np
 
-from pnag_jax import spaces
+from pnag_jax import archives, spaces
 from pnag_jax.benchmarks import members
 from pnag_jax.benchmarks.base import Table
 from pnag_jax.errors import DataError, UserError
@@ -44,7 +44,7 @@ _COLUMNS = {
 def looks_like_samples(path: str | os.PathLike) -> bool:
     """Whether a file has the architectures of the samples; nothing else is checked."""
     try:
-        with members.opened(pathlib.Path(path)) as archive:
+        with archives.opened(pathlib.Path(path)) as archive:
             return all(f"{sample}_{_ARCHITECTURES}" in archive.files for sample in _SAMPLES)
     except UserError:
         return False
@@ -59,7 +59,7 @@ def read(path: str | os.PathLike) -> Table:
       UsageError: there is no such file.
     """
     path = pathlib.Path(path)
-    with members.opened(path) as archive:
+    with archives.opened(path) as archive:
         members.check_space(path, members.text(archive, path, "space"), SPACE)
         meta = members.parse_meta(path, members.text(archive, path, "meta"))
         genotypes = [_architectures(archive, path, sample) for sample in _SAMPLES]
@@ -86,7 +86,7 @@ def read(path: str | os.PathLike) -> Table:
 
 def _architectures(archive: np.lib.npyio.NpzFile, path: pathlib.Path, sample: str) -> np.ndarray:
     key = f"{sample}_{_ARCHITECTURES}"
-    texts = members.array(archive, path, key)
+    texts = archives.array(archive, path, key)
     if texts.ndim != 1 or texts.dtype.kind != "U" or not len(texts):
         raise DataError(f"{path}: {key}: shape {texts.shape} of {texts.dtype}; expected strings")
     space, genotypes = spaces.get(SPACE), []
@@ -99,7 +99,7 @@ def _architectures(archive: np.lib.npyio.NpzFile, path: pathlib.Path, sample: st
 
 
 def _column(archive: np.lib.npyio.NpzFile, path: pathlib.Path, key: str, rows: int) -> np.ndarray:
-    values = members.array(archive, path, key)
+    values = archives.array(archive, path, key)
     if values.shape != (rows,) or values.dtype != np.float32:
         raise DataError(
             f"{path}: {key}: shape {values.shape} of {values.dtype}; expected ({rows},) float32"

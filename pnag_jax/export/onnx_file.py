@@ -6,7 +6,9 @@ their arguments, so it is given the trace of the network and not the network.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import sys
 from typing import Any
 
 import flax.linen as nn
@@ -39,7 +41,9 @@ def to_onnx(network: nn.Module, variables: Any, example: jax.ShapeDtypeStruct) -
     traced = jax.make_jaxpr(lambda x: network.apply(variables, x))(example)
     function = jaxpr_as_fun(traced)
     try:
-        model = converter.to_onnx(lambda x: function(x)[0], [example])
+        # It prints what it does; standard output is for results.
+        with contextlib.redirect_stdout(sys.stderr):
+            model = converter.to_onnx(lambda x: function(x)[0], [example])
         return bytes(model.SerializeToString())
     # A converter meets operations that it does not know in many ways.
     except Exception as error:

@@ -23,6 +23,9 @@ _PACKAGE = "pnag_jax"
 # Packages that the text may import beside the standard library.
 _ACCEPTED = ("flax", "jax", "numpy")
 
+# A network needs a few dozen; what looks itself up in a registry needs everything.
+_MAX_DEFINITIONS = 150
+
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
@@ -60,8 +63,9 @@ def bundle(roots: Iterable[Name]) -> str:
         import, or a class that would have to be renamed.
     """
     order: dict[Name, None] = {}
+    begun: set[Name] = set()
     for root in roots:
-        _collect(_origin(root), order, set())
+        _collect(_origin(root), order, begun)
     shown = _choose_names(order)
     imports = set()
     parts = []
@@ -87,6 +91,10 @@ def _collect(name: Name, order: dict[Name, None], begun: set[Name]) -> None:
     if name in order or name in begun:
         return
     begun.add(name)
+    if len(begun) > _MAX_DEFINITIONS:
+        raise UserError(
+            f"cannot be written as one file: more than {_MAX_DEFINITIONS} definitions are needed"
+        )
     for needed, _ in _needs(name):
         _collect(needed, order, begun)
     order[name] = None
@@ -138,6 +146,7 @@ def _value(name: Name) -> Any:
     return getattr(importlib.import_module(name.module), name.name)
 
 
+@functools.cache
 def _is_plain(name: Name) -> bool:
     """Whether a constant's value can be written as it is."""
     try:

@@ -358,7 +358,7 @@ def hashed_bits(seeds: jax.Array, position: ArrayLike) -> jax.Array:
     x = seeds[0] + (
         jnp.asarray(position, jnp.uint32) * jnp.uint32(0x9E3779B9) + jnp.uint32(0x7F4A7C15)
     )
-    return _mix(_mix(x) ^ seeds[1])
+    return mix(mix(x) ^ seeds[1])
 
 
 def as_uniform(words: jax.Array) -> jax.Array:
@@ -367,7 +367,7 @@ def as_uniform(words: jax.Array) -> jax.Array:
     return (words >> 8).astype(jnp.float32) * jnp.float32(2**-24)
 
 
-def _mix(x: jax.Array) -> jax.Array:
+def mix(x: jax.Array) -> jax.Array:
     """A bijection of uint32 with good avalanche (xorshift-multiply)."""
     x = (x ^ (x >> 16)) * jnp.uint32(0x7FEB352D)
     x = (x ^ (x >> 15)) * jnp.uint32(0x846CA68B)

@@ -19,7 +19,6 @@ import numpy as np
 
 from pnag_jax import quantization as q
 from pnag_jax.models import stage1
-from pnag_jax.models.graph_autoencoder import split_logits
 from pnag_jax.models.stage1 import Stage1, Variables
 from pnag_jax.spaces import Space
 
@@ -64,8 +63,15 @@ class FoldedDecoder(NamedTuple):
     def head(self, preactivation: jax.Array, space: Space) -> tuple[jax.Array, jax.Array]:
         """Node and edge logits: ``[n, H] -> [n, N, F], [n, N, N]``."""
         hidden = jax.nn.relu(preactivation + self.bias)
-        flat = hidden @ self.kernel + self.offset
-        return split_logits(flat, space.num_nodes, space.num_ops)
+        # Two products, since a space without edges to choose reads the first alone.
+        nodes = space.num_nodes * space.num_ops
+        op = hidden @ self.kernel[:, :nodes] + self.offset[:nodes]
+        edge = hidden @ self.kernel[:, nodes:] + self.offset[nodes:]
+        lead = hidden.shape[:-1]
+        return (
+            op.reshape(*lead, space.num_nodes, space.num_ops),
+            edge.reshape(*lead, space.num_nodes, space.num_nodes),
+        )
 
     def logits(self, codes: list[jax.Array | None], space: Space) -> tuple[jax.Array, jax.Array]:
         """Node and edge logits of ``D`` code arrays ``[n]``; None adds nothing."""

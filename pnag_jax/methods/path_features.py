@@ -9,8 +9,7 @@ scaled so that two uniform draws are at a squared distance of 1 on average.
 
 Kinds of paths are hashed into a fixed number of counters (a random permutation
 an operation, applied along the path), so that any space gets vectors of fixed
-length; so are the pairs of operations where there are very many.  Path encodings:
-White, Neiswanger and Savani, "BANANAS", AAAI 2021.
+length.  Path encodings: White, Neiswanger and Savani, "BANANAS", AAAI 2021.
 
 Letters: ``m`` architectures, ``K`` counters, ``E`` features in all, ``G`` groups.
 """
@@ -29,8 +28,6 @@ from pnag_jax.spaces import Graph, Space
 GROUPS = ("genes", "operations", "paths", "adjacent", "costs")
 # Counters of path kinds.
 _COUNTERS = 256
-# Operations that have counters of their own as one of a pair; more of them share.
-_PAIRED = 64
 # Pairs of uniform draws whose distances set the scale.
 _SAMPLE = 2048
 # Architectures whose path counts are in the caches at a time.
@@ -50,16 +47,6 @@ def _permutations(op_names: tuple[str, ...]) -> np.ndarray:
             for name in op_names
         ]
     ).astype(np.int32)
-
-
-@functools.cache
-def _shared(count: int) -> np.ndarray:
-    """Which counter an operation has as one of a pair: float32 one-hot ``[F, min(F, 64)]``."""
-    if count <= _PAIRED:
-        return np.eye(count, dtype=np.float32)
-    # Every counter has an operation, and about as many as any other.
-    chosen = np.random.default_rng(0).permutation(count) % _PAIRED
-    return np.eye(_PAIRED, dtype=np.float32)[chosen]
 
 
 def path_counts(op_names: tuple[str, ...], graph: Graph) -> jax.Array:
@@ -85,7 +72,7 @@ def path_counts(op_names: tuple[str, ...], graph: Graph) -> jax.Array:
 
 
 class _Groups(NamedTuple):
-    """Not scaled: ``[m, L A]``, ``[m, F]``, ``[m, K]``, ``[m, F F]`` or less, ``[m, 2]``."""
+    """Not scaled: ``[m, L A]``, ``[m, F]``, ``[m, K]``, ``[m, F F]``, ``[m, 2]``."""
 
     genes: jax.Array
     operations: jax.Array
@@ -96,8 +83,7 @@ class _Groups(NamedTuple):
 
 def _groups(space: Space, canonical: jax.Array) -> _Groups:
     graph = space.to_graph(canonical)
-    kinds = graph.ops @ _shared(space.num_ops)
-    adjacent = jnp.einsum("mif,mij,mjg->mfg", kinds, graph.adjacency, kinds)
+    adjacent = jnp.einsum("mif,mij,mjg->mfg", graph.ops, graph.adjacency, graph.ops)
     costs = jax.vmap(_score)(jnp.stack(_costs(space, canonical)), jnp.stack(_usual_costs(space)))
     return _Groups(
         genes=jax.nn.one_hot(canonical, max(space.choices)).reshape(len(canonical), -1),

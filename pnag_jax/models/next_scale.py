@@ -30,12 +30,13 @@ from pnag_jax.training.sharding import Rule
 
 # What devices that share the parameters split: heads and hidden units, so that
 # attention and MLP each need one sum over devices (Shoeybi et al., "Megatron-LM",
-# 2019, section 3).  All other arrays: their longest axis.
+# 2019, section 3).  All other arrays: their longest axis.  Counted from the end,
+# since the layers of a scanned model are stacked along a first axis.
 RULES = (
     Rule(r"'qkv'.*'kernel'", -2),  # [W, 3, heads, W / heads]
-    Rule(r"'out'.*'kernel'", 0),  # [heads, W / heads, W]
-    Rule(r"'up'.*'kernel'", 1),  # [W, 4 W]
-    Rule(r"'down'.*'kernel'", 0),  # [4 W, W]
+    Rule(r"'out'.*'kernel'", -3),  # [heads, W / heads, W]
+    Rule(r"'up'.*'kernel'", -1),  # [W, 4 W]
+    Rule(r"'down'.*'kernel'", -2),  # [4 W, W]
 )
 
 
@@ -107,6 +108,9 @@ class NextScale(nn.Module):
       num_layers: blocks.
       num_heads: heads a block.
       dtype: of parameters, computation and logits.
+      scanned: whether the layers are one loop, whose activations are computed
+        again in the backward pass: time to compile and memory of one layer, for
+        large models.  It can be trained so, not sampled from.
     """
 
     sizes: tuple[int, ...]
@@ -118,6 +122,7 @@ class NextScale(nn.Module):
     num_layers: int = 2
     num_heads: int = 4
     dtype: Any = jnp.float32
+    scanned: bool = False
 
     def setup(self) -> None:
         embed = functools.partial(nn.Embed, features=self.width, dtype=self.dtype)
@@ -128,7 +133,17 @@ class NextScale(nn.Module):
         self.condition = ConditionEmbedding(
             self.num_devices, self.num_tasks, self.embedding_size, self.width, self.dtype
         )
-        self.blocks = [_Block(self.num_heads, self.dtype) for _ in range(self.num_layers)]
+        if self.scanned:
+            loop = nn.scan(
+                nn.remat(_Block, prevent_cse=False),
+                variable_axes={"params": 0},
+                split_rngs={"params": True},
+                in_axes=nn.broadcast,
+                length=self.num_layers,
+            )
+            self.layers = loop(self.num_heads, self.dtype)
+        else:
+            self.blocks = [_Block(self.num_heads, self.dtype) for _ in range(self.num_layers)]
         dense = functools.partial(nn.Dense, dtype=self.dtype, param_dtype=self.dtype)
         self.last_modulation = dense(2 * self.width, kernel_init=nn.initializers.zeros)
         self.head = dense(self.num_values)
@@ -148,8 +163,11 @@ class NextScale(nn.Module):
         told = sum(self.sizes[:-1])  # nothing is predicted from the last scale
         x = self._tokens(codes[:, :told], 0, sum(self.sizes), 0)
         mask = teacher_mask(self.sizes)
-        for block in self.blocks:
-            x, _ = block(x, condition, mask, None)
+        if self.scanned:
+            x, _ = self.layers(x, condition, mask, None)
+        else:
+            for block in self.blocks:
+                x, _ = block(x, condition, mask, None)
         return self._logits(x[:, told:], condition)
 
     def embed_conditions(self, conditions: ConditionArrays) -> jax.Array:

@@ -9,7 +9,7 @@ them, so that many architectures are trained by one compiled program.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -38,7 +38,9 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_REGISTRY))
 
 
-def build(space_name: str, genotype: ArrayLike, num_classes: int, **skeleton: Any) -> nn.Module:
+def build(
+    space_name: str, genotype: ArrayLike | Sequence[int], num_classes: int, **skeleton: Any
+) -> nn.Module:
     """The network of one architecture, not initialised.
 
     Args:
@@ -85,6 +87,28 @@ def population(space_name: str, num_classes: int, **skeleton: Any) -> nn.Module:
     )
 
 
+def has_branches(space_name: str) -> bool:
+    """Whether a space has ``branches``; ``UsageError`` as ``build``."""
+    return hasattr(_module(space_name), "Branches")
+
+
+def branches(space_name: str, num_classes: int, **skeleton: Any) -> nn.Module:
+    """The network whose operations are branches that a genotype chooses.
+
+    For looking into many networks: layers, kernels and rectifiers are those of
+    ``build``.  Arguments and errors as there.
+
+    Raises:
+      UsageError: also where the space has no such network.
+    """
+    module = _module(space_name)
+    if not has_branches(space_name):
+        raise UsageError(f"space {space_name!r}: its networks are built one by one only")
+    return module.Branches(
+        num_classes=_classes(num_classes), skeleton=_skeleton(space_name, module, skeleton)
+    )
+
+
 def _module(space_name: str) -> ModuleType:
     if space_name not in _REGISTRY:
         raise UsageError(f"space {space_name!r} has no networks; accepted are {', '.join(names())}")
@@ -116,4 +140,4 @@ def _skeleton(space_name: str, module: ModuleType, given: Mapping[str, Any]) -> 
     return module.Skeleton(**given)
 
 
-__all__ = ["build", "has_population", "names", "population"]
+__all__ = ["branches", "build", "has_branches", "has_population", "names", "population"]

@@ -36,10 +36,9 @@ class AdaptiveWords(nn.Module):
 
     def setup(self) -> None:
         widths = gpt2_costs.bin_widths(len(self.bins), self.d_embed, self.div_val)
-        tables = zip(self.bins, widths, strict=True)
+        tables = list(zip(self.bins, widths, strict=True))
         if self.div_val == 1:
             tables = [(sum(self.bins), self.d_embed)]
-        tables = list(tables)
         self.words = [self.param(f"words{i}", INIT, shape) for i, shape in enumerate(tables)]
         self.bias = self.param("bias", nn.initializers.zeros, (sum(self.bins),))
         self.ways_in: list[jax.Array] = []

@@ -20,10 +20,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pnag_jax import spaces
 from pnag_jax.errors import UsageError
 from pnag_jax.networks import layers, transformer
 from pnag_jax.networks.transformer import Mlp
+from pnag_jax.spaces.autoformer import Autoformer
 from pnag_jax.spaces.autoformer_costs import FURTHEST, HEAD_WIDTH, IMAGE, PATCH, TABLE
 
 
@@ -145,7 +145,7 @@ class Network(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array, *, train: bool = False) -> jax.Array:
         """``[B, image_size, image_size, C] -> [B, num_classes]``."""
-        config = spaces.get("autoformer").config(np.array(self.genotype))
+        config = Autoformer().config(np.array(self.genotype))
         size, patch, width = self.skeleton.image_size, self.skeleton.patch, config["hidden_dim"]
         if images.shape[1:3] != (size, size):
             raise UsageError(f"images of {images.shape[1:3]} pixels; accepted are {(size, size)}")

@@ -19,11 +19,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pnag_jax import spaces
 from pnag_jax.errors import UsageError
 from pnag_jax.networks import transformer
 from pnag_jax.networks.adaptive_words import AdaptiveWords
 from pnag_jax.networks.transformer import Mlp
+from pnag_jax.spaces.gpt2 import Gpt2
 from pnag_jax.spaces.gpt2_costs import FORMS, Form
 
 _FORMS = ("gpt2", "transformer_xl")
@@ -164,7 +164,7 @@ class Network(nn.Module):
     @nn.compact
     def __call__(self, tokens: jax.Array, *, train: bool = False) -> jax.Array:
         """``int [B, T] -> [B, T, V]``, of the next token at every place."""
-        config = spaces.get("gpt2").config(np.array(self.genotype))
+        config = Gpt2().config(np.array(self.genotype))
         form = self.skeleton.costs
         d_model = config["d_model"]
         words = AdaptiveWords(

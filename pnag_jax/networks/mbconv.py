@@ -10,6 +10,8 @@ channels, ``E`` expanded channels.
 
 from __future__ import annotations
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -130,42 +132,58 @@ class AnyMBConv(nn.Module):
             # Without expansion the channels pass as they are.
             plain = jnp.pad(x, ((0, 0),) * 3 + ((0, hidden - channels),))
             y = jnp.where(expansion == 0, plain, y)
-        y = MaskedDepthwise(self.kernels, self.stride, name="depthwise")(y, kernel, train)
-        y = jnp.where(kept, act(y), 0)
+        from_middle = jnp.abs(jnp.arange(self.kernels[-1]) - self.kernels[-1] // 2)
+        inside = from_middle <= jnp.asarray(self.kernels)[kernel] // 2
+        depthwise = MaskedConvBn(hidden, self.kernels[-1], self.stride, hidden, name="depthwise")
+        y = act(depthwise(y, (inside[:, None] & inside)[..., None, None], train))
+        y = jnp.where(kept, y, 0)
         if any(self.squeezed):
             squeezed = jnp.arange(max(self.squeezed)) < jnp.asarray(self.squeezed)[expansion]
             gated = SqueezeExcite(max(self.squeezed), self.gate, name="squeeze")(y, squeezed)
             y = jnp.where(squeeze, gated, y)
-        return _with_shortcut(x, ConvBn(self.features, name="project")(y, train), self.stride)
+        y = MaskedConvBn(self.features, name="project")(y, kept[:, None], train)
+        return _with_shortcut(x, y, self.stride)
 
 
-class MaskedDepthwise(nn.Module):
-    """A depthwise convolution of which the data choose the kernel, and batch norm.
+class MaskedConvBn(nn.Module):
+    """A convolution of which the data leave a part of the kernel, and batch norm.
+
+    What is left is initialized as a kernel of its own size would be.
 
     Attributes:
-      kernels: odd sides, ascending; a smaller kernel is the middle of the last.
-      stride: of the convolution.
+      features, kernel, stride, groups: as in ``ConvBn``.
     """
 
-    kernels: tuple[int, ...]
+    features: int
+    kernel: int = 1
     stride: int = 1
+    groups: int = 1
 
     @nn.compact
-    def __call__(self, x: jax.Array, kernel: jax.Array, train: bool) -> jax.Array:
-        """``[B, H, W, E], int [] -> [B, H / stride, W / stride, E]``."""
-        side, channels = self.kernels[-1], x.shape[-1]
-        from_middle = jnp.abs(jnp.arange(side) - side // 2)
-        inside = from_middle <= jnp.asarray(self.kernels)[kernel] // 2
-        mask = (inside[:, None] & inside)[..., None, None]
+    def __call__(self, x: jax.Array, mask: jax.Array, train: bool) -> jax.Array:
+        """``[B, H, W, C] -> [B, H / stride, W / stride, features]``.
+
+        Args:
+          x: images.
+          mask: bool, of the kernel ``[kernel, kernel, C / groups, features]`` or
+            what broadcasts to it.
+          train: as in ``ConvBn``.
+        """
+        shape = (self.kernel, self.kernel, x.shape[-1] // self.groups, self.features)
+        full = nn.initializers.he_normal()
+
+        def of_the_part(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+            return full(key, shape, dtype) / jnp.sqrt(mask.mean())
+
         conv = nn.Conv(
-            channels,
-            (side, side),
+            self.features,
+            (self.kernel, self.kernel),
             strides=self.stride,
-            padding=side // 2,
-            feature_group_count=channels,
+            padding=self.kernel // 2,
+            feature_group_count=self.groups,
             use_bias=False,
-            kernel_init=nn.initializers.he_normal(),
-            mask=jnp.broadcast_to(mask, (side, side, 1, channels)).astype(x.dtype),
+            kernel_init=of_the_part,
+            mask=jnp.broadcast_to(mask, shape).astype(x.dtype),
             name="conv",
         )
         return layers.batch_norm(train)(conv(x))

@@ -10,8 +10,7 @@ steps of an epoch, ``L`` genes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import flax.linen as nn
 import flax.struct
@@ -26,14 +25,6 @@ from pnag_jax.training.state import TrainState
 
 # What is done with a seed's streams.
 _INIT, _EPOCHS = 0, 1
-
-
-class Net(Protocol):
-    """A network with the genotype as an argument: ``population``, or ``Alone``."""
-
-    init: Callable[..., Any]
-    apply: Callable[..., Any]
-    lazy_init: Callable[..., Any]
 
 
 class Alone(nn.Module):
@@ -65,11 +56,13 @@ class Member(flax.struct.PyTreeNode):
     waited: jax.Array
 
 
-def create(net: Net, recipe: Recipe, train: Part, genotype: jax.Array, seed: jax.Array) -> Member:
+def create(
+    net: nn.Module, recipe: Recipe, train: Part, genotype: jax.Array, seed: jax.Array
+) -> Member:
     """An architecture before its first step; no network is run.
 
     Args:
-      net: static.
+      net: takes the genotype as an argument; static.
       recipe: static.
       train: what it will train on; only shapes count.
       genotype: int32 ``[L]``.
@@ -97,12 +90,12 @@ def steps_per_epoch(recipe: Recipe, train: Part) -> int:
 
 
 def epoch(
-    net: Net, recipe: Recipe, member: Member, train: Part, valid: Part, number: jax.Array
+    net: nn.Module, recipe: Recipe, member: Member, train: Part, valid: Part, number: jax.Array
 ) -> tuple[Member, dict[str, jax.Array]]:
     """One epoch, unless the member has stopped.
 
     Args:
-      net: static.
+      net: takes the genotype as an argument; static.
       recipe: static.
       member: of one architecture.
       train: device arrays.
@@ -134,7 +127,7 @@ def epoch(
 
 
 def _steps(
-    net: Net, recipe: Recipe, member: Member, train: Part, number: jax.Array
+    net: nn.Module, recipe: Recipe, member: Member, train: Part, number: jax.Array
 ) -> tuple[TrainState, jax.Array]:
     """All steps of an epoch; the state and the losses ``[S]``."""
     steps = steps_per_epoch(recipe, train)
@@ -167,7 +160,7 @@ def _steps(
     return jax.lax.scan(step, member.state, (rows, jnp.arange(steps)))
 
 
-def accuracy(net: Net, recipe: Recipe, member: Member, part: Part) -> jax.Array:
+def accuracy(net: nn.Module, recipe: Recipe, member: Member, part: Part) -> jax.Array:
     """Share of the labels that are found, in percent: float32 ``[]``."""
     size = min(recipe.batch_size, len(part.labels))
     filling = -len(part.labels) % size
@@ -177,7 +170,7 @@ def accuracy(net: Net, recipe: Recipe, member: Member, part: Part) -> jax.Array:
 
     def hits(batch: tuple[jax.Array, jax.Array]) -> jax.Array:
         some, wanted = batch
-        logits = net.apply(variables, member.genotype, some)
+        logits: Any = net.apply(variables, member.genotype, some)
         return jnp.sum(jnp.argmax(logits, axis=-1) == wanted)
 
     batches = (images.reshape(-1, size, *images.shape[1:]), labels.reshape(-1, size))

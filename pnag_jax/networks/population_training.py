@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import flax.linen as nn
 import jax
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
@@ -16,7 +17,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from pnag_jax.datasets import Dataset, Part
 from pnag_jax.errors import UsageError
 from pnag_jax.networks import member
-from pnag_jax.networks.member import Member, Net
+from pnag_jax.networks.member import Member
 from pnag_jax.networks.recipe import Recipe
 
 PyTree = Any
@@ -29,13 +30,13 @@ class Trainer:
     A device takes its members one after another (``loop``) or side by side
     (``vmap``).  One after another is faster on a CPU, where one member's arrays
     fit into a cache and the arithmetic of one fills a core; side by side fills an
-    accelerator.  Either way the outcome of a member is the same, bit for bit,
-    whoever is beside it and wherever it stands.
+    accelerator.  Whoever is beside a member and wherever it stands, its outcome is
+    the same, bit for bit, for one number of members and devices.
     """
 
     def __init__(
         self,
-        net: Net,
+        net: nn.Module,
         recipe: Recipe,
         data: Dataset,
         *,

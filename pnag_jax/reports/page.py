@@ -14,7 +14,7 @@ from pnag_jax.reports import curves, markup, sections, style
 from pnag_jax.reports.markup import Html, tag
 
 
-class _Plots:
+class Plots:
     """Writes figures to a folder and gives images that carry their bytes."""
 
     def __init__(self, folder: pathlib.Path):
@@ -60,7 +60,7 @@ def write(
       OSError: a file cannot be written; an earlier page is then whole.
     """
     folder = pathlib.Path(workdir)
-    keep = _Plots(folder / "plots")
+    keep = Plots(folder / "plots")
     panels = curves.panels(results.get("search"))
     title = _title(results)
     parts = [

@@ -310,6 +310,19 @@ def as_scores(logits: ArrayLike) -> jax.Array:
     return jnp.clip(finite, -limit, limit)
 
 
+def first_max(scores: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The highest of a short last axis and the first place of it: ``[..., K] -> [...], [...]``.
+
+    What ``max`` and ``argmax`` give, by comparisons that a CPU makes for many
+    rows at once; XLA reduces a short axis one entry after the other.
+    """
+    best, place = scores[..., 0], jnp.zeros(scores.shape[:-1], jnp.int32)
+    for k in range(1, scores.shape[-1]):
+        better = scores[..., k] > best
+        best, place = jnp.where(better, scores[..., k], best), jnp.where(better, k, place)
+    return best, place
+
+
 @functools.cache
 def _one_gene_moves(choices: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Gene and cyclic shift of each neighbour, ``K`` of each."""

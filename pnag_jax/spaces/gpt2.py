@@ -5,10 +5,12 @@ Search for Efficient Language Models", NeurIPS 2022.
 
 The genotype has the number of layers, the width of the model, the width and the
 divisor of its adaptive embeddings, and for each of 16 layers its heads and its
-inner width.  The tables hold inner widths of every integer from 512 to 2048; the
-search moves in steps of 64.  An inner width is therefore two genes, whole
-steps and what is left over.  Draws, mutations and decoded graphs have nothing
-left over, and the graph of a width between two steps is that of the lower one.
+inner width.  The tables hold inner widths of every integer from 512 to 2048.  Such
+a width is three genes: steps of 256, and what is left over in two digits of 16.
+Draws, mutations and decoded graphs have nothing left over, and the graph of a
+width between two steps is that of the lower one.  With the paper's steps of 64
+there would be 75 kinds of layer instead of 21, which take a generator much longer
+to learn.
 """
 
 from __future__ import annotations
@@ -22,38 +24,28 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from pnag_jax.spaces import chain, config_text, depths, gpt2_costs
+from pnag_jax.spaces import chain, config_text, depths, gpt2_costs, gpt2_genes
 from pnag_jax.spaces.base import Graph, Labels, Space, SpaceError, as_scores, over_batch
 from pnag_jax.spaces.gpt2_costs import DIVISORS, EMBEDDINGS, FORMS, LAYERS, VOCABULARY, WIDTHS
-
-MAX_LAYERS = LAYERS[-1]
-MIN_LAYERS = LAYERS[0]
-# Zero says that there is no such layer.
-HEADS = (0, 2, 4, 8)
-STEP = 64
-INNER = (0, *range(512, 2049, STEP))
-
-GENE_VALUES = (
-    LAYERS,
-    WIDTHS,
-    EMBEDDINGS,
-    DIVISORS,
-    *(HEADS,) * MAX_LAYERS,
-    *(INNER,) * MAX_LAYERS,
-    *(tuple(range(STEP)),) * MAX_LAYERS,
+from pnag_jax.spaces.gpt2_genes import (
+    COLUMN_VALUES,
+    COLUMNS,
+    DIGIT,
+    ENDS,
+    FIELDS,
+    HEADS,
+    INNER,
+    MAX_LAYERS,
+    MIN_LAYERS,
+    VALUES,
 )
-CHOICES = tuple(map(len, GENE_VALUES))
-_ENDS = ("n_layer", "d_model", "d_embed", "div_val")
-COLUMNS = (
-    *_ENDS,
-    *(f"n_head{i}" for i in range(MAX_LAYERS)),
-    *(f"d_inner{i}" for i in range(MAX_LAYERS)),
-)
+
+CHOICES = tuple(map(len, VALUES))
 _PER_LAYER = len(HEADS) - 1, len(INNER) - 1
-# Heads, steps and rest of the smallest layer.
-_SMALLEST = (1, 1, 0)
+# Heads, steps and both digits of the smallest layer.
+_SMALLEST = (1, 1, 0, 0)
 # Genes that a neighbour changes: all but what is left over of a step.
-_MOVED = len(_ENDS) + 2 * MAX_LAYERS
+_MOVED = len(ENDS) + 2 * MAX_LAYERS
 
 ABSENT = "identity"
 _WIDTH_OPS = tuple(f"d{width}" for width in WIDTHS)
@@ -74,12 +66,12 @@ class Gpt2(Space):
     width of at most 2048, and whose others have neither: zeros, as the tables
     write them.  Every width of the model is divisible by every number of heads.
 
-    ``size`` counts the models in steps of 64, which are those that are drawn:
-    36 * (75 ** 2 + ... + 75 ** 16).
+    ``size`` counts the models in steps of 256, which are those that are drawn:
+    36 * (21 ** 2 + ... + 21 ** 16).
     """
 
     name: str = "gpt2"
-    fields: tuple[str, ...] = (*COLUMNS, *(f"d_inner_rest{i}" for i in range(MAX_LAYERS)))
+    fields: tuple[str, ...] = FIELDS
     choices: tuple[int, ...] = CHOICES
     op_names: tuple[str, ...] = ("input", *OPS, "output")
     num_nodes: int = MAX_LAYERS + 4
@@ -89,23 +81,24 @@ class Gpt2(Space):
 
     @property
     def gene_values(self) -> tuple[tuple[int, ...], ...]:
-        return GENE_VALUES
+        return VALUES
 
     def sample(self, key: jax.Array, n: int) -> jax.Array:
         """Draws the depth uniformly, then every gene of the layers there are.
 
         As the paper does: of all models nearly all have 16 layers.
         """
-        low = np.array([0] * len(_ENDS) + [1] * (2 * MAX_LAYERS) + [0] * MAX_LAYERS)
-        high = np.array([*CHOICES[:_MOVED], *(1,) * MAX_LAYERS])
+        low = np.array([0] * len(ENDS) + [1] * (2 * MAX_LAYERS) + [0] * (2 * MAX_LAYERS))
+        high = np.array([*CHOICES[:_MOVED], *(1,) * (2 * MAX_LAYERS)])
         return self.canonical(jax.random.randint(key, (n, self.genotype_length), low, high))
 
     def is_valid(self, genotype: ArrayLike) -> jax.Array:
         genotype = jnp.asarray(genotype)
         layers, there = _layers(genotype), depths.active(_depth(genotype), MAX_LAYERS)
-        heads, inner, rest = layers[..., 0], layers[..., 1], layers[..., 2]
-        full = (heads > 0) & (inner > 0) & ((rest == 0) | (inner < len(INNER) - 1))
-        empty = (heads == 0) & (inner == 0) & (rest == 0)
+        heads, steps, rest = layers[..., 0], layers[..., 1], layers[..., 2:]
+        at_step = jnp.all(rest == 0, axis=-1)
+        full = (heads > 0) & (steps > 0) & (at_step | (steps < len(INNER) - 1))
+        empty = (heads == 0) & (steps == 0) & at_step
         return jnp.all(jnp.where(there, full, empty), axis=-1) & self.in_range(genotype)
 
     def canonical(self, genotype: ArrayLike) -> jax.Array:
@@ -117,14 +110,14 @@ class Gpt2(Space):
         trimmed = _trimmed(jnp.asarray(genotype, jnp.int32))
         layers, there = _layers(trimmed), depths.active(_depth(trimmed), MAX_LAYERS)
         full = jnp.where(there[..., None], jnp.maximum(layers, jnp.array(_SMALLEST)), 0)
-        rest = jnp.where(full[..., 1] < len(INNER) - 1, full[..., 2], 0)
-        return _joined(trimmed, full.at[..., 2].set(rest))
+        below = full[..., 1:2] < len(INNER) - 1
+        return _joined(trimmed, full.at[..., 2:].set(jnp.where(below, full[..., 2:], 0)))
 
     @over_batch(1)
     def neighbours(self, genotype: jax.Array) -> jax.Array:
         """All changes of one gene in whole steps: ``[..., L] -> [..., K, L]``.
 
-        ``K`` leaves out the genes of what is left over of a step.  A deeper
+        ``K`` leaves out the digits of what is left over of a step.  A deeper
         model repeats the last layer.
         """
         count = sum(CHOICES[:_MOVED]) - _MOVED
@@ -179,8 +172,8 @@ class Gpt2(Space):
         layers = depths.spread(_layers(genotype), _depth(genotype), kept)
         smallest = jnp.where(jnp.arange(MAX_LAYERS)[:, None] < MIN_LAYERS, jnp.array(_SMALLEST), 0)
         layers = jnp.where(depths.active(kept, MAX_LAYERS)[:, None], layers, smallest)
-        ends = jnp.where(jnp.arange(len(_ENDS)) < (2 if n < 4 else 4), genotype[: len(_ENDS)], 0)
-        coarse = genotype.at[: len(_ENDS)].set(ends)
+        ends = jnp.where(jnp.arange(len(ENDS)) < (2 if n < 4 else 4), genotype[: len(ENDS)], 0)
+        coarse = genotype.at[: len(ENDS)].set(ends)
         return _joined(coarse.at[0].set(jnp.maximum(kept, MIN_LAYERS) - MIN_LAYERS), layers)
 
     def params(
@@ -226,30 +219,13 @@ class Gpt2(Space):
     @property
     def column_values(self) -> tuple[tuple[int, ...], ...]:
         """An embedding of -1 is as wide as the model."""
-        inner = (0, *range(INNER[1], INNER[-1] + 1))
-        heads = GENE_VALUES[len(_ENDS) : len(_ENDS) + MAX_LAYERS]
-        return (LAYERS, WIDTHS, (-1, *EMBEDDINGS), DIVISORS, *heads, *(inner,) * MAX_LAYERS)
+        return COLUMN_VALUES
 
     def from_columns(self, rows: np.ndarray) -> np.ndarray:
-        rows = np.array(rows)
-        rows[:, 2] = np.where(rows[:, 2] == -1, rows[:, 1], rows[:, 2])
-        wide = np.isin(rows[:, 2], EMBEDDINGS)
-        if not wide.all():
-            row = int(np.flatnonzero(~wide)[0])
-            raise SpaceError(
-                f"row {row}, d_embed = -1 with d_model = {rows[row, 1]}; accepted are widths of "
-                + ", ".join(map(str, EMBEDDINGS))
-            )
-        inner = rows[:, -MAX_LAYERS:]
-        rest = np.where(inner > 0, (inner - INNER[1]) % STEP, 0)
-        written = np.concatenate([rows[:, :-MAX_LAYERS], inner - rest, rest], axis=1)
-        return super().from_columns(written)
+        return super().from_columns(gpt2_genes.apart(rows))
 
     def to_columns(self, genotypes: np.ndarray) -> np.ndarray:
-        written = super().to_columns(genotypes)
-        whole, rest = written[:, :-MAX_LAYERS], written[:, -MAX_LAYERS:]
-        whole[:, -MAX_LAYERS:] += rest
-        return whole
+        return gpt2_genes.together(super().to_columns(genotypes))
 
     # -- for people ------------------------------------------------------------
 
@@ -264,8 +240,8 @@ class Gpt2(Space):
     def config(self, genotype: ArrayLike) -> dict[str, Any]:
         """What ``to_string`` writes; raises ``SpaceError`` where there is no such model."""
         row = self.to_columns(self.check(genotype)[None])[0].tolist()
-        layers = {"n_head": row[len(_ENDS) :][: row[0]], "d_inner": row[-MAX_LAYERS:][: row[0]]}
-        return dict(zip(_ENDS, row, strict=False)) | layers
+        layers = {"n_head": row[len(ENDS) :][: row[0]], "d_inner": row[-MAX_LAYERS:][: row[0]]}
+        return dict(zip(ENDS, row, strict=False)) | layers
 
     def check(self, genotype: ArrayLike) -> np.ndarray:
         genes = super().check(genotype)
@@ -273,14 +249,14 @@ class Gpt2(Space):
         return genes
 
     def from_string(self, text: str) -> np.ndarray:
-        config = config_text.read("gpt2", text, (*_ENDS, "n_head", "d_inner"))
+        config = config_text.read("gpt2", text, (*ENDS, "n_head", "d_inner"))
         ends = [
             config_text.check("gpt2", key, config[key], accepted)
-            for key, accepted in zip(_ENDS, GENE_VALUES[: len(_ENDS)], strict=True)
+            for key, accepted in zip(ENDS, VALUES[: len(ENDS)], strict=True)
         ]
         heads, inner = (
             config_text.check_list("gpt2", key, config[key], (accepted[1:],) * ends[0])
-            for key, accepted in (("n_head", HEADS), ("d_inner", self.column_values[-1]))
+            for key, accepted in (("n_head", HEADS), ("d_inner", COLUMN_VALUES[-1]))
         )
         padding = [0] * (MAX_LAYERS - ends[0])
         row = np.array([[*ends, *heads, *padding, *inner, *padding]])
@@ -301,15 +277,15 @@ def _depth(genotype: jax.Array) -> jax.Array:
 
 
 def _layers(genotype: jax.Array) -> jax.Array:
-    """Heads, steps and rest of every layer: ``[..., L] -> [..., 16, 3]``."""
-    genes = genotype[..., len(_ENDS) :]
-    return jnp.moveaxis(genes.reshape(*genes.shape[:-1], 3, MAX_LAYERS), -2, -1)
+    """Heads, steps and digits of every layer: ``[..., L] -> [..., 16, 4]``."""
+    genes = genotype[..., len(ENDS) :]
+    return jnp.moveaxis(genes.reshape(*genes.shape[:-1], 4, MAX_LAYERS), -2, -1)
 
 
 def _joined(genotype: jax.Array, layers: jax.Array) -> jax.Array:
-    """``genotype`` with other layers: ``[..., L], [..., 16, 3] -> [..., L]``."""
-    genes = jnp.moveaxis(layers, -1, -2).reshape(*layers.shape[:-2], 3 * MAX_LAYERS)
-    return jnp.concatenate([genotype[..., : len(_ENDS)], genes.astype(genotype.dtype)], axis=-1)
+    """``genotype`` with other layers: ``[..., L], [..., 16, 4] -> [..., L]``."""
+    genes = jnp.moveaxis(layers, -1, -2).reshape(*layers.shape[:-2], 4 * MAX_LAYERS)
+    return jnp.concatenate([genotype[..., : len(ENDS)], genes.astype(genotype.dtype)], axis=-1)
 
 
 def _trimmed(genotype: jax.Array) -> jax.Array:
@@ -319,7 +295,7 @@ def _trimmed(genotype: jax.Array) -> jax.Array:
 
 
 def _layer_scores(scores: jax.Array) -> jax.Array:
-    """Scores of no layer and of the 75 kinds: ``[..., N, F] -> [..., 16, 76]``."""
+    """Scores of no layer and of the 21 kinds: ``[..., N, F] -> [..., 16, 22]``."""
     return scores[..., 3:-1, _LAYER:-1]
 
 
@@ -331,14 +307,15 @@ def _from_kinds(scores: jax.Array, depth: jax.Array, kinds: jax.Array) -> jax.Ar
     there = kinds > 0
     heads = jnp.where(there, (kinds - 1) // _PER_LAYER[1] + 1, 0)
     steps = jnp.where(there, (kinds - 1) % _PER_LAYER[1] + 1, 0)
-    parts = [jnp.stack(ends, axis=-1), heads, steps, jnp.zeros_like(steps)]
+    nothing_left = jnp.zeros_like(steps)
+    parts = [jnp.stack(ends, axis=-1), heads, steps, nothing_left, nothing_left]
     return jnp.concatenate(parts, axis=-1).astype(jnp.int32)
 
 
 def _sizes(genotype: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Ends ``[..., 3]``, depth ``[...]`` and inner widths together, of a canonical form."""
     layers = _layers(genotype)
-    inner = jnp.asarray(INNER)[layers[..., 1]] + layers[..., 2]
+    inner = jnp.asarray(INNER)[layers[..., 1]] + DIGIT * layers[..., 2] + layers[..., 3]
     return genotype[..., 1:4], _depth(genotype), inner.sum(axis=-1)
 
 

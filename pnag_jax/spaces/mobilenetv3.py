@@ -20,8 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from pnag_jax.spaces import chain, mobilenetv3_costs
-from pnag_jax.spaces.base import Graph, Labels, Space, SpaceError, as_scores, over_batch
+from pnag_jax.spaces import chain, config_text, depths, mobilenetv3_costs
+from pnag_jax.spaces.base import Graph, Labels, Space, as_scores, over_batch
 from pnag_jax.spaces.mobilenetv3_costs import (
     DEPTHS,
     EXPANSIONS,
@@ -43,13 +43,8 @@ CHOICES = tuple(map(len, GENE_VALUES))
 # Where the groups of genes begin.
 _EXPANSION, _DEPTH, _RESOLUTION = NUM_BLOCKS, 2 * NUM_BLOCKS, 2 * NUM_BLOCKS + NUM_STAGES
 
-# Once-for-All's names of the groups, each with what it may hold and how many of it.
-_KEYS = {
-    "ks": (KERNELS, NUM_BLOCKS),
-    "e": (EXPANSIONS, NUM_BLOCKS),
-    "d": (DEPTHS, NUM_STAGES),
-    "r": (RESOLUTIONS, 1),
-}
+# Once-for-All's names of the groups, and how many genes are of each.
+_KEYS = {"ks": NUM_BLOCKS, "e": NUM_BLOCKS, "d": NUM_STAGES, "r": 1}
 
 # Kinds of nodes between the ends: blocks, a skipped one, the sides of the image.
 SKIP = len(KINDS)
@@ -109,32 +104,32 @@ class Mobilenetv3(Space):
         del edge_logits
         scores = as_scores(op_logits)[..., 1:-1, 1:-1]
         blocks = scores[..., 1:, :]
-        kinds = jnp.argmax(blocks[..., :SKIP], axis=-1).astype(jnp.int32)
-        # What a stage gains by each block over skipping it; the first two stay.
-        gains = _by_stage(blocks[..., :SKIP].max(axis=-1) - blocks[..., SKIP])[..., DEPTHS[0] :]
-        totals = jnp.concatenate([jnp.zeros_like(gains[..., :1]), jnp.cumsum(gains, axis=-1)], -1)
-        depths = jnp.argmax(totals, axis=-1).astype(jnp.int32)
-        sides = jnp.argmax(scores[..., 0, _SIDES:], axis=-1).astype(jnp.int32)
-        return self.canonical(_genotype(kinds, depths, sides))
+        kinds = jnp.argmax(blocks[..., :SKIP], axis=-1)
+        present, absent = blocks[..., :SKIP].max(axis=-1), blocks[..., SKIP]
+        depth = depths.best(_by_stage(present), _by_stage(absent), DEPTHS[0])
+        sides = jnp.argmax(scores[..., 0, _SIDES:], axis=-1)
+        return self.canonical(_genotype(kinds, depth - DEPTHS[0], sides))
 
     def free_decode(self, op_logits: ArrayLike, edge_logits: ArrayLike) -> jax.Array:
-        """The best type of every node on its own.
+        """The best type of every node on its own; skipped is what ties with the best.
 
         A depth of -1 stands for a stage of which blocks follow a skipped one, of
         which fewer than two are left, or which holds what is no block; a
         resolution of -1 for a first node that is no side.
         """
         del edge_logits
-        types = jnp.argmax(as_scores(op_logits), axis=-1)[..., 1:-1].astype(jnp.int32) - 1
+        scores = as_scores(op_logits)[..., 1:-1, :]
+        skipped = scores[..., SKIP + 1] == scores.max(axis=-1)
+        types = jnp.where(skipped, SKIP, jnp.argmax(scores, axis=-1) - 1)
         blocks, side = _by_stage(types[..., 1:]), types[..., 0] - _SIDES
         is_block = (blocks >= 0) & (blocks < SKIP)
         depth = is_block.sum(axis=-1)
-        run = jnp.arange(STAGE_BLOCKS) < depth[..., None]
+        run = depths.active(depth, STAGE_BLOCKS)
         whole = jnp.all(jnp.where(run, is_block, blocks == SKIP), axis=-1)
-        depths = jnp.where(whole & (depth >= DEPTHS[0]), depth - DEPTHS[0], -1)
+        deeper = jnp.where(whole & (depth >= DEPTHS[0]), depth - DEPTHS[0], -1)
         sides = jnp.where((side >= 0) & (side < len(RESOLUTIONS)), side, -1)
         kinds = jnp.where(run & whole[..., None], blocks, 0).reshape(types[..., 1:].shape)
-        return _genotype(kinds, depths.astype(jnp.int32), sides)
+        return _genotype(kinds, deeper, sides)
 
     def sub_architecture(self, genotype: ArrayLike, n: int) -> jax.Array:
         """Keeps ``n - 2`` of side and blocks, spread over the depth (``chain.kept``).
@@ -146,12 +141,9 @@ class Mobilenetv3(Space):
         genotype = self.canonical(genotype)
         kept = jnp.asarray(chain.kept(NUM_BLOCKS + 1, n - 2))
         kinds = jnp.where(kept[1:], _block_kinds(genotype), 0)
-        stays = _by_stage(kept[1:] & _present(genotype))
-        last = jnp.max(jnp.where(stays, jnp.arange(STAGE_BLOCKS), 0), axis=-1)
-        depths = jnp.maximum(last + 1 - DEPTHS[0], 0)
-        return self.canonical(
-            _genotype(kinds, depths, jnp.where(kept[0], genotype[..., _RESOLUTION], 0))
-        )
+        depth = depths.last(_by_stage(kept[1:] & _present(genotype)), DEPTHS[0])
+        side = jnp.where(kept[0], genotype[..., _RESOLUTION], 0)
+        return self.canonical(_genotype(kinds, depth - DEPTHS[0], side))
 
     def params(
         self, genotype: ArrayLike, num_classes: int = 1000, *, width: float = 1.0
@@ -187,21 +179,27 @@ class Mobilenetv3(Space):
         numbers = iter(
             [values[gene] for values, gene in zip(GENE_VALUES, self.check(genotype), strict=True)]
         )
-        config = {key: [next(numbers) for _ in range(count)] for key, (_, count) in _KEYS.items()}
+        config = {key: [next(numbers) for _ in range(count)] for key, count in _KEYS.items()}
         return json.dumps(config | {"r": config["r"][0]})
 
     def from_string(self, text: str) -> np.ndarray:
-        try:
-            config = json.loads(text)
-        # Digits and brackets without end fail in ways of their own.
-        except (ValueError, RecursionError) as error:
-            raise SpaceError(f"mobilenetv3: {text!r} is not JSON: {error}") from None
-        if not isinstance(config, dict) or set(config) != set(_KEYS):
-            raise SpaceError(f"mobilenetv3: {text!r} is not an object of {', '.join(_KEYS)}")
+        config = config_text.read(self.name, text, tuple(_KEYS))
         # Once-for-All itself writes the resolution as a list of one.
-        side = config["r"] if isinstance(config["r"], list) else [config["r"]]
-        groups = config | {"r": side}
-        return np.array([gene for key in _KEYS for gene in _read_list(key, groups[key])], np.int32)
+        side = (
+            config["r"][0]
+            if isinstance(config["r"], list) and len(config["r"]) == 1
+            else config["r"]
+        )
+        numbers = [
+            *config_text.check_list(self.name, "ks", config["ks"], [KERNELS] * NUM_BLOCKS, "block"),
+            *config_text.check_list(
+                self.name, "e", config["e"], [EXPANSIONS] * NUM_BLOCKS, "block"
+            ),
+            *config_text.check_list(self.name, "d", config["d"], [DEPTHS] * NUM_STAGES, "stage"),
+            config_text.check(self.name, "r", side, RESOLUTIONS),
+        ]
+        genes = [values.index(n) for values, n in zip(GENE_VALUES, numbers, strict=True)]
+        return np.array(genes, np.int32)
 
     def labels(self, genotype: ArrayLike) -> Labels:
         """Input, side, the blocks that are not skipped and output as nodes of a chain."""
@@ -216,8 +214,8 @@ def _by_stage(blocks: jax.Array) -> jax.Array:
 
 def _present(genotype: jax.Array) -> jax.Array:
     """Whether each block is within its stage's depth: ``[..., L] -> bool [..., 20]``."""
-    depth = genotype[..., _DEPTH:_RESOLUTION, None] + DEPTHS[0]
-    return (jnp.arange(STAGE_BLOCKS) < depth).reshape(*genotype.shape[:-1], NUM_BLOCKS)
+    there = depths.active(genotype[..., _DEPTH:_RESOLUTION] + DEPTHS[0], STAGE_BLOCKS)
+    return there.reshape(*genotype.shape[:-1], NUM_BLOCKS)
 
 
 def _block_kinds(genotype: jax.Array) -> jax.Array:
@@ -232,21 +230,8 @@ def _kinds(genotype: jax.Array) -> jax.Array:
     return jnp.concatenate([genotype[..., _RESOLUTION:] + _SIDES, blocks], axis=-1)
 
 
-def _genotype(kinds: jax.Array, depths: jax.Array, sides: jax.Array) -> jax.Array:
-    """Of kinds of blocks ``[..., 20]``, depths ``[..., 5]`` and sides ``[...]``."""
+def _genotype(kinds: jax.Array, depth: jax.Array, sides: jax.Array) -> jax.Array:
+    """Of kinds of blocks ``[..., 20]``, genes of depth ``[..., 5]`` and sides ``[...]``."""
     kernels, expansions = kinds // len(EXPANSIONS), kinds % len(EXPANSIONS)
-    return jnp.concatenate([kernels, expansions, depths, sides[..., None]], axis=-1)
-
-
-def _read_list(key: str, found: object) -> list[int]:
-    """Gene values of one group of a config."""
-    values, count = _KEYS[key]
-    if not isinstance(found, list) or len(found) != count:
-        wanted = "a number" if count == 1 else f"lists of {count}"
-        raise SpaceError(f"mobilenetv3: {key} = {found!r}; accepted are {wanted}")
-    for value in found:
-        # True is 1 and 3.0 is 3 for Python.
-        if type(value) is not int or value not in values:
-            accepted = ", ".join(map(str, values))
-            raise SpaceError(f"mobilenetv3: {key} has {value!r}; accepted are {accepted}")
-    return [values.index(value) for value in found]
+    genes = jnp.concatenate([kernels, expansions, depth, sides[..., None]], axis=-1)
+    return genes.astype(jnp.int32)

@@ -91,7 +91,7 @@ def channels_of(code: cells.Array, channels: int | np.ndarray) -> list[Any]:
     count = sum(feeds.values(), start=before)
     count = count + (count == 0)
     even, left_over = channels // count, channels % count
-    inside = [even * 0 for _ in range(OUTPUT)]
+    inside: list[Any] = [even * 0 for _ in range(OUTPUT)]
     for node in INNER:
         inside[node] = feeds[node] * (even + (before < left_over))
         before = before + feeds[node]

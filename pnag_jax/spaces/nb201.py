@@ -27,6 +27,7 @@ from pnag_jax.spaces.base import (
     Space,
     SpaceError,
     as_scores,
+    first_max,
     from_index,
     over_batch,
     to_index,
@@ -140,17 +141,16 @@ class Nb201(Space):
         """Exact: opens the path whose ``none`` genes cost least to replace."""
         del edge_logits
         scores = _gene_scores(op_logits)
-        free = jnp.argmax(scores, axis=-1)
-        best_live = 1 + jnp.argmax(scores[..., 1:], axis=-1)
+        best, place = first_max(scores[..., 1:])
+        best_live = 1 + place
         # What opening a gene costs.  Never quite zero, so that of equally good
         # cells one that is functional without any repair stays as it is.
-        loss = scores[..., NONE] - scores[..., 1:].max(-1)
+        loss = scores[..., NONE] - best
+        free = jnp.where(loss >= 0, NONE, best_live)
         cost = jnp.where(free == NONE, jnp.maximum(loss, jnp.finfo(loss.dtype).tiny), 0)
-        path_cost = jnp.stack([cost[..., list(path)].sum(-1) for path in PATHS], axis=-1)
-        on_path = np.zeros((len(PATHS), len(EDGES)), bool)
-        for row, path in zip(on_path, PATHS, strict=True):
-            row[list(path)] = True
-        forced = jnp.asarray(on_path)[jnp.argmin(path_cost, axis=-1)]
+        path_cost = jnp.stack([sum(cost[..., i] for i in path) for path in PATHS], axis=-1)
+        _, opened = first_max(-path_cost)
+        forced = jnp.stack([_is_on_path(opened, i) for i in range(len(EDGES))], axis=-1)
         return jnp.where(forced, best_live, free).astype(jnp.int32)
 
     @over_batch(1)
@@ -232,6 +232,12 @@ def _functional_indices() -> np.ndarray:
     live = genes != NONE
     functional = np.logical_or.reduce([live[list(path)].all(0) for path in PATHS])
     return np.flatnonzero(functional).astype(np.int32)
+
+
+def _is_on_path(path: jax.Array, gene: int) -> jax.Array:
+    """Whether a gene is on the path of that number: ``[...] -> bool [...]``."""
+    numbers = [number for number, genes in enumerate(PATHS) if gene in genes]
+    return functools.reduce(jnp.logical_or, (path == number for number in numbers))
 
 
 def _gene_scores(op_logits: ArrayLike) -> jax.Array:

@@ -92,10 +92,10 @@ def test_folders_that_are_not(tmp_path, monkeypatch):
 
 
 def test_names(folder):
-    assert names() == ("gnn", "nb201", "nb201:analog")
+    assert names() == ("gnn", "nb201", "nb201:analog", "nb201:digits")
     (folder / "page.npz").write_text("<html>")
     shutil.copy(folder / "nb201.npz", folder / "mine.npz")
-    assert names(folder) == ("gnn", "mine", "nb201", "nb201:analog")
+    assert names(folder) == ("gnn", "mine", "nb201", "nb201:analog", "nb201:digits")
 
 
 def test_names_of_the_shared_folder(benchmark_dir):

@@ -14,7 +14,7 @@ from pnag_jax.errors import DataError
 SPACE = spaces.get("gpt2")
 DRAWN = np.array(SPACE.sample(jax.random.key(0), 5))
 # An inner width between two steps.
-DRAWN[0, SPACE.fields.index("d_inner_rest0")] = 5
+DRAWN[0, SPACE.fields.index("d_inner_ones0")] = 5
 DRAWN[0, SPACE.fields.index("d_inner0")] = 3
 
 

@@ -57,6 +57,7 @@ def measured(generator) -> dict:
         "program": report.PROGRAM,
         "environment": {"device_count": 1, "device_kind": "cpu", "backend": "cpu"},
         "comparison": None,
+        "circumstances": None,
     }
     return json.loads(json.dumps(files.plain({**head, **found}), allow_nan=False))
 
@@ -67,6 +68,7 @@ def test_every_measurement_has_times_rates_and_a_share(measured):
         *("machine matmul", "machine triad", "machine word gather", "machine row gather"),
         "generation of 1",
         *("training step, pmap", "training step, mesh"),
+        "training step, one a dispatch",
         "search round, random",
     ]
     for name, entry in entries.items():
@@ -160,7 +162,12 @@ def test_a_comparison_tells_faster_from_slower(measured):
     assert rows[names[0]]["ratio"] == pytest.approx(100.0)
     del new["search"]
     assert "search round, random" not in {row["name"] for row in report.compare(measured, new)}
-    text = report.as_text({**measured, "comparison": list(rows.values())})
+    assert rows[names[2]]["old_quartiles"] == rows[names[2]]["new_quartiles"]
+    elsewhere = {**new, "cores": 96, "environment": new["environment"] | {"backend": "gpu"}}
+    around = report.circumstances(measured, elsewhere)
+    assert around == {"backend": ["cpu", "gpu"], "cores": [measured["cores"], 96]}
+    text = report.as_text({**measured, "comparison": list(rows.values()), "circumstances": around})
+    assert "then backend cpu, now gpu" in text
     line = next(line for line in text.splitlines() if line.endswith("faster"))
     assert "100.00" in line
     assert "bytes read" in text
@@ -176,9 +183,9 @@ def test_the_file_of_an_earlier_run_is_read_back(measured, tmp_path):
             report.read(path)
     for other in ({"program": "experiments.nb201"}, {**measured, "version": 99}, []):
         path.write_text(json.dumps(other))
-        with pytest.raises(UsageError, match=r"--compare=.*old\.json.*accepted is"):
+        with pytest.raises(UsageError, match=r"--against=.*old\.json.*accepted is"):
             report.read(path)
-    with pytest.raises(UsageError, match=r"--compare=.*No such file"):
+    with pytest.raises(UsageError, match=r"--against=.*No such file"):
         report.read(tmp_path / "absent.json")
 
 
@@ -199,7 +206,7 @@ def run_main(*words: str) -> None:
         (["--batches=1e3"], "--batches: '1e3'; accepted are"),
         (["--methods=simulated"], "--methods=simulated: accepted are evolution"),
         (["--repeats=3"], "--repeats=3: accepted are 7 and more"),
-        (["--compare=absent.json"], "--compare=absent.json: cannot read"),
+        (["--against=absent.json"], "--against=absent.json: cannot read"),
         (["--generator_workdir=absent"], "--generator_workdir=absent: accepted is"),
         (["--json=absent/new.json"], "--json=absent/new.json: accepted is"),
     ],

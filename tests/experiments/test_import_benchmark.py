@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from absl import flags
 
@@ -45,11 +46,31 @@ def test_the_table_can_be_searched(given, source, tmp_path, capsys):
     assert benchmarks.load("mine", tmp_path / "out").space_name == "macro"
 
 
+def test_columns_beside_those_of_a_table(given, tmp_path):
+    """Costs of cells 0 to 2 beside accuracies of cells 1 and another."""
+    table = tmp_path / "nb201.npz"
+    cells = np.array([(4, 4, 4, 4, 4, 4), official.GENOTYPES[1]])
+    benchmarks.save_table(
+        table, space="nb201", genotypes=cells, columns={"cifar10/test_accuracy": [9, 8]}, meta={}
+    )
+    source = tmp_path / "HW-NAS-Bench-v1_0.pickle"
+    official.write_hw(source)
+    given(f"--source={source}", f"--join={table}", "--name=both")
+    both = benchmarks.load("both", tmp_path / "out")
+    assert both.genotypes.tolist() == cells.tolist()
+    np.testing.assert_array_equal(both.column("cifar10/test_accuracy"), [9, 8])
+    np.testing.assert_array_equal(both.column("cifar10/edgegpu_latency_ms"), [np.nan, 1.5])
+    assert source.name in both.meta["joined"][0]["sources"][0]
+    with pytest.raises(UsageError, match="has columns of the same name: ImageNet16-120/edgegpu"):
+        given(f"--source={source}", f"--join={tmp_path}/out/both.npz")
+
+
 def test_flags_that_are_not_accepted(given, source, tmp_path):
     for arguments, reason in {
         (f"--source={tmp_path}/none",): "--source=.*none: no such file or folder",
         (f"--source={source}", "--name=a/b"): "--name=a/b: accepted is a plain file name",
         (f"--source={source}", f"--out={tmp_path}/none"): "--out=.*none: no such folder",
+        (f"--source={source}", f"--join={tmp_path}/none"): "none: cannot read: No such file",
     }.items():
         with pytest.raises(UsageError, match=reason):
             given(*arguments)

@@ -137,3 +137,25 @@ def test_a_fresh_model_looks_at_no_other_token(codes):
     first = full(MODEL, params, codes, filled(4))
     other = full(MODEL, params, (codes + 1) % 5, Conditions().filled(4, 0))
     np.testing.assert_allclose(first, other, atol=1e-6)
+
+
+def test_layers_as_one_loop_compute_the_same(params, codes):
+    rest = {name: x for name, x in params["params"].items() if not name.startswith("blocks_")}
+    blocks = [params["params"][f"blocks_{i}"] for i in range(MODEL.num_layers)]
+    stacked = {"params": {**rest, "layers": jax.tree.map(lambda *x: jnp.stack(x), *blocks)}}
+    looped = MODEL.clone(scanned=True)
+    shapes = jax.eval_shape(looped.init, jax.random.key(0), codes, filled(4))
+    assert jax.tree.structure(shapes) == jax.tree.structure(stacked)
+
+    def loss(model, params):
+        return jnp.mean(model.apply(params, codes, filled(4)) ** 2)
+
+    value, gradient = jax.value_and_grad(lambda p: loss(MODEL, p))(params)
+    again, looped_gradient = jax.value_and_grad(lambda p: loss(looped, p))(stacked)
+    np.testing.assert_allclose(value, again, rtol=1e-5)
+    first = jax.tree.map(lambda x: x[0], looped_gradient["params"]["layers"])
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5),
+        first,
+        gradient["params"]["blocks_0"],
+    )

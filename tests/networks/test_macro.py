@@ -31,6 +31,6 @@ def test_costs_are_those_of_the_space(genotype):
     assert counting.flops(network, IMAGES) == space.flops(genotype, 7)
 
 
-@pytest.mark.parametrize("train", [False, True])
-def test_a_network_is_a_member_of_the_population(images, train):
-    assert_member("macro", GENOTYPES, images, train, **SMALL)
+@pytest.mark.parametrize(("genotype", "train"), list(zip(GENOTYPES, [False, True], strict=True)))
+def test_a_network_is_a_member_of_the_population(images, genotype, train):
+    assert_member("macro", genotype, images, train, **SMALL)

@@ -105,6 +105,18 @@ def with_and_without():
     return largest, init(jax.random.key(1), jnp.zeros((2, 5, 5, 4)), zero, zero, False)
 
 
+def test_a_part_starts_like_a_layer_of_its_own():
+    """He's variance is 2 / inputs: of 9 for the smaller kernel, of 64 for fewer channels."""
+    image, zero = jnp.zeros((1, 3, 3, 64)), jnp.zeros((), jnp.int32)
+    layer = AnyMBConv(64, (1, 4), (3, 5))
+    variables = jax.jit(layer.init, static_argnums=4)(jax.random.key(1), image, zero, zero, False)
+    depthwise = np.asarray(variables["params"]["depthwise"]["conv"]["kernel"])
+    assert np.var(depthwise) == pytest.approx(2 / 9, rel=0.1)
+    assert np.var(variables["params"]["project"]["conv"]["kernel"]) == pytest.approx(
+        2 / 64, rel=0.1
+    )
+
+
 def test_a_layer_without_its_squeeze(x, with_and_without):
     largest, every = with_and_without
     module, zero = MBConv(4, 1, 3), jnp.zeros((), jnp.int32)

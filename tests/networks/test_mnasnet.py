@@ -35,4 +35,4 @@ def test_costs_are_those_of_the_space(genotype):
 
 
 def test_a_network_is_a_member_of_the_population(images):
-    assert_member("mnasnet", [MIXED], images, train=False, width=0.1)
+    assert_member("mnasnet", MIXED, images, train=False, width=0.1)

@@ -23,7 +23,7 @@ NUM_VALID = {
     "autoformer": 3 * sum((4**d + 9**d + 81 * 9**d) for d in (12, 13, 14)),
     "darts": 180**2 * 7**16,
     "gnn": 26_206,
-    "gpt2": 36 * sum(75**depth for depth in range(2, 17)),
+    "gpt2": 36 * sum(21**depth for depth in range(2, 17)),
     "macro": 6_561,
     "mnasnet": 104_485_552_128,
     "mobilenetv3": 3**45 * 25,
@@ -85,7 +85,7 @@ DECODES_TO_NONE = {"mobilenetv3"}
 DRAWS_THE_DEPTH = {"autoformer", "gpt2"}
 
 # Spaces whose genotypes differ from a neighbour in steps alone: the number of those.
-NUM_NEIGHBOURS = {"gpt2": 14 + 3 + 2 + 2 + 16 * 3 + 16 * 25}
+NUM_NEIGHBOURS = {"gpt2": 14 + 3 + 2 + 2 + 16 * 3 + 16 * 7}
 
 
 ARRAY_FUNCTIONS = (

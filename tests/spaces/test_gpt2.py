@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pnag_jax import spaces
-from pnag_jax.spaces import gpt2
+from pnag_jax.spaces import gpt2_costs, gpt2_genes
 
 SPACE = spaces.get("gpt2")
 # Three layers; the second inner width lies 47 above a step, the last is the largest.
@@ -26,15 +26,16 @@ GENOTYPE = SPACE.from_string(json.dumps(CONFIG))
 
 
 def layers_of(genotype) -> list[list[int]]:
-    """Heads, steps and rest of every layer: 16 lists of 3."""
-    return np.asarray(genotype)[4:].reshape(3, 16).T.tolist()
+    """Heads, steps and both digits of every layer: 16 lists of 4."""
+    return np.asarray(genotype)[4:].reshape(4, 16).T.tolist()
 
 
 def test_a_genotype_in_words():
     assert GENOTYPE[:4].tolist() == [1, 3, 1, 2]
-    # 1071 = 512 + 8 steps of 64 + 47.
-    assert layers_of(GENOTYPE) == [[3, 1, 0], [1, 9, 47], [2, 25, 0], *[[0, 0, 0]] * 13]
-    assert SPACE.fields[4] == "n_head0" and SPACE.fields[-1] == "d_inner_rest15"
+    # 1071 = 512 + 2 steps of 256 + 2 * 16 + 15.
+    layers = [[3, 1, 0, 0], [1, 3, 2, 15], [2, 7, 0, 0], *[[0] * 4] * 13]
+    assert layers_of(GENOTYPE) == layers
+    assert SPACE.fields[4] == "n_head0" and SPACE.fields[-1] == "d_inner_ones15"
     assert json.loads(SPACE.to_string(GENOTYPE)) == CONFIG
 
 
@@ -49,12 +50,12 @@ def changed(*changes: tuple[str, int]) -> np.ndarray:
     ("changes", "valid"),
     [
         ((), True),
-        ((("d_inner_rest0", 63),), True),
+        ((("d_inner_sixteens0", 15),), True),
         ((("n_head2", 0),), False),
         ((("d_inner0", 0),), False),
-        ((("d_inner_rest2", 1),), False),  # 2049
+        ((("d_inner_ones2", 1),), False),  # 2049
         ((("n_head3", 1),), False),
-        ((("d_inner_rest3", 1),), False),
+        ((("d_inner_ones3", 1),), False),
         ((("n_layer", 2),), False),
         ((("n_layer", 2), ("n_head3", 1), ("d_inner3", 1)), True),
     ],
@@ -68,17 +69,24 @@ def test_layers_stand_up_to_the_depth_and_not_beyond(changes, valid):
 
 
 def test_the_canonical_form_has_zeros_beyond_the_depth():
-    filled = changed(("n_head3", 2), ("d_inner15", 7), ("d_inner_rest15", 1))
+    filled = changed(("n_head3", 2), ("d_inner15", 7), ("d_inner_ones15", 1))
     assert (SPACE.canonical(filled) == GENOTYPE).all()
+
+
+def test_what_a_layer_lacks_is_the_least_there_is():
+    lacking = SPACE.canonical(changed(("n_head0", 0), ("d_inner2", 0), ("d_inner_ones2", 3)))
+    assert layers_of(lacking)[:3] == [[1, 1, 0, 0], [1, 3, 2, 15], [2, 1, 0, 3]]
+    beyond = SPACE.canonical(changed(("d_inner_ones2", 3)))
+    assert (beyond == GENOTYPE).all()
 
 
 def test_draws_have_every_depth_alike_and_whole_steps():
     drawn = np.asarray(SPACE.sample(jax.random.key(0), 15_000))
     assert abs(np.bincount(drawn[:, 0], minlength=15) - 1000).max() < 5 * 1000**0.5
-    assert (drawn[:, -16:] == 0).all()
+    assert (drawn[:, -32:] == 0).all()
     # Of the layers there are, every number of heads and every step.
     first = drawn[:, [4, 4 + 16]]
-    for genes, count in zip(first.T, (3, 25), strict=True):
+    for genes, count in zip(first.T, (3, 7), strict=True):
         found = np.bincount(genes, minlength=count + 1)
         assert found[0] == 0 and abs(found[1:] * count / 15_000 - 1).max() < 0.25
 
@@ -92,7 +100,7 @@ def test_the_graph_of_a_width_is_that_of_the_step_below():
         "output",
     ]
     decoded = SPACE.from_graph(graph.ops, graph.adjacency)
-    assert (decoded == changed(("d_inner_rest1", 0))).all()
+    assert (decoded == changed(("d_inner_sixteens1", 0), ("d_inner_ones1", 0))).all()
     assert SPACE.labels(GENOTYPE).nodes == (
         *("input", "d512", "e256_v4", "h8_i512", "h2_i1071", "h4_i2048", "output"),
     )
@@ -108,12 +116,12 @@ EDGES = np.zeros((20, 20), np.float32)
 
 
 def test_a_gap_is_invalid_and_is_closed_by_the_constraint():
-    broken = scores("h2_i512", "h8_i512", "identity", "h4_i576")
+    broken = scores("h2_i512", "h8_i512", "identity", "h4_i768")
     broken[5, SPACE.op_names.index("h8_i2048")] = 0.5
     assert not SPACE.is_valid(SPACE.free_decode(broken, EDGES))
     # A layer in the gap loses 0.5, and the one behind it gains 1.
     fixed = json.loads(SPACE.to_string(SPACE.from_graph(broken, EDGES)))
-    assert fixed["n_head"] == [2, 8, 8, 4] and fixed["d_inner"] == [512, 512, 2048, 576]
+    assert fixed["n_head"] == [2, 8, 8, 4] and fixed["d_inner"] == [512, 512, 2048, 768]
     # Now it loses 2.5: without both there is more.
     broken[5, SPACE.op_names.index("identity")] = 3.0
     assert json.loads(SPACE.to_string(SPACE.from_graph(broken, EDGES)))["n_head"] == [2, 8]
@@ -131,41 +139,24 @@ def test_a_neighbour_has_one_gene_changed_and_its_layers_in_order():
     by_depth = {json.loads(SPACE.to_string(row))["n_layer"]: row for row in valid[:14]}
     # Deeper ones repeat the last layer, shallower ones lose it.
     assert set(by_depth) == {2, *range(4, 17)}
-    assert layers_of(by_depth[5])[:6] == [*layers_of(GENOTYPE)[:3], *[[2, 25, 0]] * 2, [0, 0, 0]]
-    assert layers_of(by_depth[2])[:3] == [*layers_of(GENOTYPE)[:2], [0, 0, 0]]
+    assert layers_of(by_depth[5])[:6] == [*layers_of(GENOTYPE)[:3], *[[2, 7, 0, 0]] * 2, [0] * 4]
+    assert layers_of(by_depth[2])[:3] == [*layers_of(GENOTYPE)[:2], [0] * 4]
     for row in valid[14:]:
         assert (row != GENOTYPE).sum() <= 1
     # Nothing changes what is left over of a step, and 2048 is the last one.
-    assert (valid[:, -15] == 47).all() and (valid[:, 4 + 16 + 1] < 25).all()
+    assert (valid[:, [-31, -15]] == [2, 15]).all() and (valid[:, 4 + 16 + 1] < 7).all()
 
 
 def test_coarse_versions_keep_the_ends_then_layers_of_the_whole_depth():
-    deep = {**CONFIG, "n_layer": 9, "n_head": [8] * 9, "d_inner": [*range(576, 576 + 9 * 64, 64)]}
+    deep = {**CONFIG, "n_layer": 9, "n_head": [8] * 9, "d_inner": [*range(600, 1500, 100)]}
     genotype = SPACE.from_string(json.dumps(deep))
     coarse = [json.loads(SPACE.to_string(SPACE.sub_architecture(genotype, n))) for n in range(3, 9)]
     assert [(c["d_model"], c["d_embed"], c["div_val"]) for c in coarse[:3]] == [
         *((512, 128, 1), (512, 256, 4), (512, 256, 4)),
     ]
     assert [c["d_inner"] for c in coarse[:5]] == [
-        *([512, 512], [512, 512], [832, 512], [704, 960], [640, 832, 1024]),
+        *([512, 512], [512, 512], [1000, 512], [800, 1200], [700, 1000, 1300]),
     ]
-
-
-def test_a_table_writes_inner_widths_whole():
-    row = SPACE.to_columns(GENOTYPE[None])
-    assert row.shape == (1, 36) and len(SPACE.columns) == 36
-    assert row[0, :4].tolist() == [3, 512, 256, 4]
-    assert row[0, 4:8].tolist() == [8, 2, 4, 0] and row[0, 20:24].tolist() == [512, 1071, 2048, 0]
-    assert (SPACE.from_columns(row) == GENOTYPE).all()
-
-
-def test_an_embedding_of_minus_one_is_as_wide_as_the_model():
-    row = SPACE.to_columns(GENOTYPE[None])
-    row[0, 2] = -1
-    assert (SPACE.from_columns(row) == changed(("d_embed", 2))).all()
-    row[0, 1] = 64
-    with pytest.raises(spaces.SpaceError, match="row 0, d_embed = -1 with d_model = 64; accepted"):
-        SPACE.from_columns(row)
 
 
 @pytest.mark.parametrize(
@@ -185,11 +176,11 @@ def test_configs_that_are_none(change, message):
 
 
 def test_every_number_of_heads_divides_every_width():
-    assert all(width % heads == 0 for width in gpt2.WIDTHS for heads in gpt2.HEADS[1:])
+    assert all(width % heads == 0 for width in gpt2_costs.WIDTHS for heads in gpt2_genes.HEADS[1:])
 
 
 def test_costs_ignore_what_stands_beyond_the_depth():
-    filled = changed(("n_head3", 2), ("d_inner3", 7), ("d_inner_rest3", 1))
+    filled = changed(("n_head3", 2), ("d_inner3", 7), ("d_inner_ones3", 1))
     assert SPACE.params(filled) == SPACE.params(GENOTYPE)
     assert SPACE.flops(filled) == SPACE.flops(GENOTYPE)
     assert SPACE.params(jnp.asarray(GENOTYPE, jnp.int16)) == SPACE.params(GENOTYPE)

@@ -131,6 +131,13 @@ def test_the_free_decode_repairs_nothing(side, stage):
     assert SPACE.is_valid(SPACE.from_graph(scores(*kinds), np.zeros((23, 23))))
 
 
+def test_a_tie_with_skipping_is_skipped_in_both_decodes():
+    ops = scores(SIDE, *[0, 0, 0, SKIP] * 5)
+    ops[4, SPACE.op_names.index("skip")] = 1.0
+    for decode in (SPACE.from_graph, SPACE.free_decode):
+        assert np.asarray(decode(ops, np.zeros((23, 23))))[40:45].tolist() == [0, 1, 1, 1, 1]
+
+
 def test_sub_architectures_spread_over_side_and_depth():
     coarse = [np.asarray(SPACE.sub_architecture(LARGEST, n)) for n in range(3, 24)]
     # One operation: the tenth of 20 blocks, at the smallest side.
@@ -162,10 +169,10 @@ def test_the_string_is_once_for_alls_config():
         (json.dumps(CONFIG | {"wid": 1}), "is not an object of ks, e, d, r"),
         (json.dumps(CONFIG | {"ks": [3] * 19}), r"ks = \[3, .*; accepted are lists of 20"),
         (json.dumps(CONFIG | {"e": 6}), "e = 6; accepted are lists of 20"),
-        (json.dumps(CONFIG | {"e": [5] * 20}), "e has 5; accepted are 3, 4, 6"),
-        (json.dumps(CONFIG | {"d": [3.0] * 5}), r"d has 3\.0; accepted are 2, 3, 4"),
-        (json.dumps(CONFIG | {"r": 130}), "r has 130; accepted are 128, 132, .*, 224"),
-        (json.dumps(CONFIG | {"r": [128, 224]}), r"r = \[128, 224\]; accepted are a number"),
+        (json.dumps(CONFIG | {"e": [5] * 20}), "e of block 0 = 5; accepted are 3, 4, 6"),
+        (json.dumps(CONFIG | {"d": [3.0] * 5}), r"d of stage 0 = 3\.0; accepted are 2, 3, 4"),
+        (json.dumps(CONFIG | {"r": 130}), "r = 130; accepted are 128, 132, .*, 224"),
+        (json.dumps(CONFIG | {"r": [128, 224]}), r"r = \[128, 224\]; accepted are 128, 132"),
         ("[" * 100_000, "is not JSON"),
     ],
 )

@@ -21,7 +21,7 @@ def test_costs_equal_the_tables_columns_in_every_row(benchmark_dir):
 
 
 def test_more_multiply_accumulates_take_longer(benchmark_dir):
-    """Spearman's correlation with the latencies in large batches; FIGURE."""
+    """Spearman's correlation with the latencies in large batches; 0.976 to 0.995."""
     table = benchmarks.load("mobilenetv3_latency", benchmark_dir)
     flops = np.asarray(SPACE.flops(table.genotypes)).argsort().argsort()
     for metric in table.metrics:

@@ -22,9 +22,12 @@ from typing import Any, BinaryIO
 from pnag_jax.benchmarks.formats import pickle_opcodes as opcodes
 from pnag_jax.errors import DataError
 
-# Bytes that one entry, or all that stands before the first, may take: they
-# bound what is in memory at a time.
-MAX_ENTRY_BYTES = 16 * 2**20
+# Bytes that one entry, or all that stands before the first, may take.  A byte
+# can ask for an object of at most 72 bytes, so they bound what is in memory.
+MAX_ENTRY_BYTES = 8 * 2**20
+
+# Objects of earlier entries that later ones refer to; they stay in memory.
+MAX_SHARED = 10**6
 
 _BLOCK = 2**20
 # No opcode with its fixed argument is longer, and no name of a global.
@@ -43,6 +46,9 @@ def entries(
     max_entry_bytes: int = MAX_ENTRY_BYTES,
 ) -> Generator[tuple[Any, Any], None, Any]:
     """The items of the dictionary at ``path`` in the outermost one.
+
+    They come one at a time where every dictionary on the way has two items or
+    more; otherwise at once, and the bound is one of all of them together.
 
     Args:
       open_at: opens the pickle's bytes at an offset.
@@ -132,6 +138,8 @@ class Machine:
             self.read_again = {entry: memo}
         if number not in self.read_again[entry]:
             raise DataError(f"is damaged: it refers to object {number}, which is not there")
+        if len(self.shared) >= MAX_SHARED:
+            raise DataError(f"entries share more than {MAX_SHARED:,} objects")
         self.shared[number] = self.read_again[entry][number]
         return self.shared[number]
 

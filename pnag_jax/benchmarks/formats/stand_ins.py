@@ -49,22 +49,27 @@ class Number(metaclass=Sealed):
 
 
 class Array(metaclass=Sealed):
-    """Stands in for a numpy array of numbers.
+    """Stands in for a numpy array of numbers, or for a row of objects.
 
     Attributes:
-      values: the array; None until the pickle has given it.
+      values: the array, or a list of objects; empty until the pickle has given it.
     """
 
     __slots__ = ("values",)
-    values: np.ndarray | None
+    values: np.ndarray | list[Any]
 
     def __new__(cls, *args: Any) -> Array:
         self = super().__new__(cls)
-        self.values = None
+        self.values = []
         return self
 
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, by_columns, raw = state
+        if isinstance(raw, list):
+            if tuple(shape) != (len(raw),):
+                raise ValueError(f"an array of shape {shape} of {len(raw)} objects")
+            self.values = raw
+            return
         kind, data = _dtype(dtype), _bytes(raw)
         if math.prod(shape) * kind.itemsize != len(data):
             raise ValueError(f"an array of shape {shape} in {len(data)} bytes")

@@ -12,7 +12,9 @@ import numpy as np
 
 from pnag_jax import spaces
 from pnag_jax.benchmarks import tables
-from pnag_jax.errors import DataError
+from pnag_jax.benchmarks.base import Table
+from pnag_jax.benchmarks.lookup import RowIndex
+from pnag_jax.errors import DataError, UsageError
 
 # Bytes at the start of a file that tell its layout.
 HEAD_BYTES = 65536
@@ -80,11 +82,17 @@ class Rows:
         length = spaces.get(self.space).genotype_length
         return np.frombuffer(self._genes, np.int16).reshape(-1, length)
 
-    def save(self, path: pathlib.Path) -> None:
+    def save(self, path: pathlib.Path, beside: Table | None = None) -> None:
         """Writes the table.
+
+        Args:
+          path: where to.
+          beside: a table of the same space; what is written then has its rows and
+            its columns, with these beside them.
 
         Raises:
           DataError: there are no rows, or one architecture stands there twice.
+          UsageError: ``beside`` is of another space or has a column of the same name.
           UserError: the file cannot be written.
         """
         if not self._count:
@@ -99,7 +107,27 @@ class Rows:
             name: np.frombuffer(values, np.float32) for name, values in self._columns.items()
         }
         told = {name: values for name, values in columns.items() if not np.isnan(values).all()}
-        tables.save_table(path, space=self.space, genotypes=genotypes, columns=told, meta=self.meta)
+        meta = self.meta
+        if beside is not None:
+            told, meta = self._joined(told, beside)
+            genotypes = beside.genotypes
+        tables.save_table(path, space=self.space, genotypes=genotypes, columns=told, meta=meta)
+
+    def _joined(
+        self, columns: Mapping[str, np.ndarray], beside: Table
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Columns and meta of a table with these beside it, in the order of its rows."""
+        if beside.space_name != self.space:
+            raise UsageError(
+                f"{beside.source}: is of the space {beside.space_name!r}, not {self.space!r}"
+            )
+        if both := sorted(set(columns) & set(beside.metrics)):
+            raise UsageError(f"{beside.source}: has columns of the same name: {', '.join(both)}")
+        own = RowIndex(self.genotypes, beside.space.choices).find(beside.genotypes)
+        result = {name: beside.column(name) for name in beside.metrics}
+        for name, values in columns.items():
+            result[name] = np.where(own >= 0, values[own], np.float32(np.nan))
+        return result, {**beside.meta, "joined": [*beside.meta.get("joined", ()), self.meta]}
 
 
 def number(value: Any, what: str, low: float = -math.inf, high: float = math.inf) -> float:
@@ -109,6 +137,13 @@ def number(value: Any, what: str, low: float = -math.inf, high: float = math.inf
     if not low <= value <= high:
         raise DataError(f"{what}: {value!r}; accepted are {low:g} .. {high:g}")
     return float(value)
+
+
+def measured(value: Any, what: str) -> float:
+    """A number as a file has it; NaN where it is no finite one, as after a failed training."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return math.nan
+    return number(value, what)
 
 
 def member(holder: Any, key: Any, what: str, kind: type | tuple[type, ...] = dict) -> Any:

@@ -22,14 +22,14 @@ from pnag_jax.errors import DataError
 SUFFIXES = {"12": "_12ep", "200": ""}
 # Data set of a column, and where its measurement stands: data set, image set.
 _ACCURACIES = {
-    ("cifar10-valid", "valid"): ("cifar10-valid", "x-valid"),
-    ("cifar10-valid", "test"): ("cifar10-valid", "ori-test"),
     ("cifar10", "valid"): ("cifar10-valid", "x-valid"),
     ("cifar10", "test"): ("cifar10", "ori-test"),
     ("cifar100", "valid"): ("cifar100", "x-valid"),
     ("cifar100", "test"): ("cifar100", "x-test"),
     ("ImageNet16-120", "valid"): ("ImageNet16-120", "x-valid"),
     ("ImageNet16-120", "test"): ("ImageNet16-120", "x-test"),
+    ("cifar10-valid", "valid"): ("cifar10-valid", "x-valid"),
+    ("cifar10-valid", "test"): ("cifar10-valid", "ori-test"),
 }
 _DATASETS = tuple(dict.fromkeys(dataset for dataset, _ in _ACCURACIES))
 

@@ -10,17 +10,22 @@ ICLR 2021.
 
 from __future__ import annotations
 
+import math
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from pnag_jax import spaces
 from pnag_jax.benchmarks import safe_pickle
 from pnag_jax.benchmarks.formats.stand_ins import CONTAINERS, NUMPY, Array
-from pnag_jax.benchmarks.importers.base import Layout, Rows, genotype, head, member, number
+from pnag_jax.benchmarks.importers.base import Layout, Rows, genotype, head, measured, member
 from pnag_jax.errors import DataError
 
 _ALLOWED: Mapping[tuple[str, str], type] = {**CONTAINERS, **NUMPY}
+# About twice the official file, which is read in one piece.
+_MAX_BYTES = 32 * 2**20
 _DATASETS = ("cifar10", "cifar100", "ImageNet16-120")
 # Ends of the metrics' names there and here.
 _UNITS = {"_latency": "_latency_ms", "_energy": "_energy_mj", "_intensity": "_intensity"}
@@ -32,7 +37,7 @@ def _has(path: pathlib.Path) -> bool:
 
 
 def _read(path: pathlib.Path) -> Rows:
-    costs = member(safe_pickle.load(path, _ALLOWED), "nasbench201", str(path))
+    costs = member(safe_pickle.load(path, _ALLOWED, max_bytes=_MAX_BYTES), "nasbench201", str(path))
     rows = Rows(
         path,
         "nb201",
@@ -63,9 +68,11 @@ def _read(path: pathlib.Path) -> Rows:
             columns[f"{dataset}/{name.removesuffix(ending)}{_UNITS[ending]}"] = column
     for index, text in enumerate(texts or ()):
         what = f"{path}: cell {index}"
-        values = {
-            name: number(column[index], f"{what}: {name}", 0) for name, column in columns.items()
+        found = {
+            name: measured(column[index], f"{what}: {name}") for name, column in columns.items()
         }
+        # No cost is zero or less: such a number stands for one that is missing.
+        values = {name: cost if cost > 0 else math.nan for name, cost in found.items()}
         rows.add(genotype(spaces.get("nb201"), text, what), values)
     return rows
 
@@ -73,7 +80,7 @@ def _read(path: pathlib.Path) -> Rows:
 def _row(metrics: dict, name: str, what: str) -> list[Any]:
     values = member(metrics, name, what, (list, dict, Array))
     if isinstance(values, Array):
-        return values.values.tolist() if values.values is not None else []
+        return np.asarray(values.values).tolist()
     if isinstance(values, dict):
         return [member(values, index, f"{what}: {name}", object) for index in range(len(values))]
     return values

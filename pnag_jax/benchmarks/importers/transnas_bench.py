@@ -17,8 +17,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from pnag_jax.benchmarks.formats import torch_file
-from pnag_jax.benchmarks.importers.base import HEAD_BYTES, Layout, Rows, drained, member, number
+from pnag_jax.benchmarks.importers.base import HEAD_BYTES, Layout, Rows, drained, measured, member
 from pnag_jax.errors import DataError
 from pnag_jax.spaces import nb201
 
@@ -77,20 +79,20 @@ def _measurements(task: str, result: Any, what: str) -> Iterator[tuple[str, floa
     shown = {}
     for name, values in metrics.items():
         if name.startswith(("valid_", "test_")) and not name.endswith("neg_loss"):
-            shown[name] = [number(value, f"{what}: {name}") for value in values]
+            shown[name] = [measured(value, f"{what}: {name}") for value in values]
     main = [f"valid_{metric}" for metric in _MAIN if f"valid_{metric}" in shown]
     if not main:
         raise DataError(f"{what}: has none of the metrics valid_{', valid_'.join(_MAIN)}")
-    better = min if main[0] == "valid_loss" else max
-    curve = shown[main[0]]
-    best = curve.index(better(curve))
+    sign = -1 if main[0] == "valid_loss" else 1
+    curve = np.nan_to_num(sign * np.array(shown[main[0]]), nan=-np.inf)
+    best = int(np.argmax(curve))
     # The main metric and its test come first: a task's default is told from the order.
     leading = (main[0], main[0].replace("valid", "test"))
     for name in sorted(shown, key=lambda name: name not in leading):
         yield f"{task}/{name}", shown[name][-1]
         yield f"{task}/{name}_best", shown[name][best]
     for name, value in member(result, "model_info", what).items():
-        yield f"{task}/{name}", number(value, f"{what}: {name}", 0)
+        yield f"{task}/{name}", measured(value, f"{what}: {name}")
 
 
 LAYOUT = Layout("transnas-bench-101", "transnas_micro", ("transnas-bench*.pth",), _has, _read)

@@ -110,3 +110,15 @@ def test_entry_of_any_size_is_bounded(text):
 def test_damaged_and_hostile(raw, reason):
     with pytest.raises(DataError, match=reason):
         read(raw, "entries")
+
+
+def test_shared_objects_are_bounded(monkeypatch):
+    data = {"first": 0, "entries": {0: {"a": ["b", "c"]}, 1: {}, 2: {}}}
+    for name in ("b", "c"):
+        data["entries"][1 + (name == "c")] = {"again": data["entries"][0]["a"][name == "c"]}
+    raw = pickle.dumps(data, 2)
+    monkeypatch.setattr(pickle_stream, "MAX_SHARED", 50)
+    assert len(read(raw, "entries")[0]) == 3
+    monkeypatch.setattr(pickle_stream, "MAX_SHARED", 1)
+    with pytest.raises(DataError, match="entries share more than 1 objects"):
+        read(raw, "entries")

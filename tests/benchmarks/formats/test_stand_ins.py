@@ -27,10 +27,16 @@ def test_arrays_and_numbers(dtype, protocol):
     assert type(loaded(array[1, 2], protocol)) is type(array[1, 2].item())
 
 
-@pytest.mark.parametrize("array", [np.array(["x"]), np.array([None]), np.zeros(2, ">f8")])
+@pytest.mark.parametrize("array", [np.array(["x"]), np.zeros(2, ">f8"), np.zeros(2, "c8")])
 def test_other_arrays_are_refused(array):
     with pytest.raises(DataError, match=r"a\.pickle: is truncated or damaged: numpy data of"):
         loaded(array)
+
+
+def test_a_row_of_objects():
+    assert loaded(np.array([{"a": 1}, None])).values == [{"a": 1}, None]
+    with pytest.raises(DataError, match="an array of shape"):
+        loaded(np.array([[{"a": 1}, None]]))
 
 
 def test_shape_that_is_not_its_data():

@@ -1,0 +1,1 @@
+"""What ``experiments.scaling`` is made of: measured, compiled and predicted scaling."""

@@ -1,0 +1,126 @@
+"""The cells of a study: what is measured and compiled, one file each in the work directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from experiments.scaling_study import chips, programs
+from experiments.scaling_study.ladder import RUNGS
+from experiments.scaling_study.topology import Slice
+from pnag_jax.errors import UsageError
+from pnag_jax.training.parallel import STRATEGIES
+
+MEASURED, COMPILED, LADDER = "measured", "compiled", "ladder"
+PARTS = (MEASURED, COMPILED, LADDER)
+WEAK, STRONG = "weak", "strong"
+
+
+class Cell(NamedTuple):
+    """One thing to find out.
+
+    Attributes:
+      part: of ``PARTS``.
+      study: "weak" or "strong"; of a ladder how its state is placed.
+      program: of ``programs.PROGRAMS``, or a rung's name.
+      strategy: "pmap" or "mesh".
+      devices: how many.
+      each: examples or samples a device.
+      model: devices that share one copy of the state.
+    """
+
+    part: str
+    study: str
+    program: str
+    strategy: str
+    devices: int
+    each: int
+    model: int = 1
+
+    @property
+    def name(self) -> str:
+        """A file name."""
+        return "-".join(map(str, self))
+
+
+def check_divides(flag: str, batch: int, devices: Sequence[int]) -> None:
+    """Raises ``UsageError`` where a number of devices does not divide a batch."""
+    for count in devices:
+        if batch % count:
+            near = -(-batch // count) * count
+            raise UsageError(f"--{flag}={batch}: {count} devices do not divide it; {near} would do")
+
+
+def compiled(found: Slice, batches: Mapping[str, int]) -> list[Cell]:
+    """Weak scaling of every program under both strategies, strong scaling of the steps.
+
+    Args:
+      found: the slice.
+      batches: by program, of one chip; in strong scaling the same in all.
+    """
+    cells = []
+    for name in programs.PROGRAMS:
+        # On one chip both strategies are the same program; both studies begin there.
+        cells.append(Cell(COMPILED, WEAK, name, "mesh", 1, batches[name]))
+        if found.num_chips > 1:
+            cells += [
+                Cell(COMPILED, WEAK, name, strategy, found.num_chips, batches[name])
+                for strategy in STRATEGIES
+            ]
+        if found.num_chips > 1 and name in programs.TRAINING:
+            each = batches[name] // found.num_chips
+            cells.append(Cell(COMPILED, STRONG, name, "mesh", found.num_chips, each))
+    return cells
+
+
+def measured(counts: Sequence[int], batches: Mapping[str, int]) -> list[Cell]:
+    """Weak scaling of every program over local devices, strong scaling of the steps.
+
+    Args:
+      counts: of devices, the first of them 1.
+      batches: as in ``compiled``.
+    """
+    weak = [
+        Cell(MEASURED, WEAK, name, strategy, count, batches[name])
+        for count in counts
+        for name in programs.PROGRAMS
+        for strategy in STRATEGIES
+    ]
+    return weak + [
+        Cell(MEASURED, STRONG, name, "pmap", count, batches[name] // count)
+        for count in counts
+        for name in programs.TRAINING
+        # On one device both studies are the same.
+        if count > 1
+    ]
+
+
+def ladder(found: Slice, mesh: tuple[int, int], each: int) -> list[Cell]:
+    """Every rung on one chip; large ones on all too, split over the mesh's second axis.
+
+    Args:
+      found: the slice.
+      mesh: its chips as data x model.
+      each: examples a chip of the slice, however they are placed.
+    """
+    count = found.num_chips
+    shares = {"copied": 1, "split": mesh[1]}
+    cells = [Cell(LADDER, "one chip", rung.name, "mesh", 1, each) for rung in RUNGS]
+    return cells + [
+        Cell(LADDER, placed, rung.name, "mesh", count, each, shares[placed])
+        for rung in RUNGS
+        for placed in rung.on_all
+        if count > 1 and (placed == "copied" or mesh[1] > 1)
+    ]
+
+
+def one_chip(found: Slice) -> Slice:
+    """The smallest slice of the same generation."""
+    shape = chips.slice_of(found.chip, 1)
+    assert shape is not None
+    return Slice(found.generation, shape)
+
+
+def from_json(value: Any) -> Cell:
+    """Inverse of ``_asdict``."""
+    return Cell(**value)

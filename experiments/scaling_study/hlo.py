@@ -1,0 +1,243 @@
+"""Collectives and estimated cycles, read out of compiled HLO text.
+
+XLA's own analysis counts the body of a loop once.  Here every computation has
+a multiplicity, the product of the trip counts of the loops around it, and a
+collective that runs beside other work (``-start`` ... ``-done``) knows how many
+of the compiler's estimated cycles lie between its two ends.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
+
+# Those whose width is not the number in their name.
+_WIDTHS = {"pred": 8, "token": 0, "c64": 64, "c128": 128}
+_ARRAY = re.compile(r"\b(pred|token|bf\d+|[fsuc]\d+)\w*\[([\d,]*)\]")
+_NAME = r"[\w.\-]+"
+_HEAD = re.compile(rf"^(ENTRY )?%?({_NAME}) \(.*\) -> .*\{{\s*$")
+_INSTRUCTION = re.compile(rf"^\s+(?:ROOT )?%?({_NAME}) = (.*)$")
+_CALLED = re.compile(rf"\b(calls|body|condition|branch_computations)=(\{{[^}}]*\}}|%?{_NAME})")
+
+
+class Instruction(NamedTuple):
+    """One line of a computation: its name, result type, opcode, arguments and attributes."""
+
+    name: str
+    result: str
+    opcode: str
+    arguments: str
+    rest: str
+
+    @property
+    def operands(self) -> list[str]:
+        """Names of the arguments."""
+        return re.findall(rf"%({_NAME})", self.arguments)
+
+    @property
+    def cycles(self) -> int:
+        """The compiler's estimate, 0 where it gives none."""
+        found = re.search(r'"estimated_cycles":"(\d+)"', self.rest)
+        return int(found.group(1)) if found else 0
+
+
+Computations = Mapping[str, Sequence[Instruction]]
+
+
+class Collective(NamedTuple):
+    """One collective instruction.
+
+    Attributes:
+      kind: one of ``KINDS``.
+      bytes: that a device puts in; of an all-gather, that it has afterwards.
+      group: devices that exchange with each other.
+      times: how often it runs in one call of the program.
+      hidden: estimated cycles of other work between its start and its end.
+    """
+
+    kind: str
+    bytes: float
+    group: int
+    times: int
+    hidden: int
+
+
+class Costs(NamedTuple):
+    """What the text of a program tells.
+
+    Attributes:
+      collectives: all of them.
+      cycles: estimated, loops counted as often as they run.
+      cycles_once: the same with every loop counted once.
+    """
+
+    collectives: tuple[Collective, ...]
+    cycles: int
+    cycles_once: int
+
+
+def read(text: str, devices: int) -> Costs:
+    """Reads ``compiled.as_text()``.
+
+    Args:
+      text: of a module.
+      devices: that it is compiled for; a group that is not written out is all of them.
+    """
+    computations, entry = parse(text)
+    times = multiplicities(computations, entry)
+    beside = _beside(computations)
+    collectives, cycles, once = [], 0, 0
+    for name, repeats in times.items():
+        body = computations[name]
+        for place, instruction in enumerate(body):
+            cycles += repeats * instruction.cycles
+            once += instruction.cycles
+            kind = instruction.opcode.removesuffix("-start")
+            if kind in KINDS:
+                group = _group(instruction.rest, devices)
+                collectives.append(
+                    Collective(
+                        kind,
+                        _operand_bytes(instruction, body) * (group if kind == "all-gather" else 1),
+                        group,
+                        repeats,
+                        beside.get(name, 0) or _between(body, place),
+                    )
+                )
+    return Costs(tuple(collectives), cycles, once)
+
+
+def parse(text: str) -> tuple[dict[str, list[Instruction]], str]:
+    """All computations by name, and the name of the entry."""
+    computations: dict[str, list[Instruction]] = {}
+    entry, current = "", None
+    for line in text.splitlines():
+        head = _HEAD.match(line)
+        if head:
+            current = computations.setdefault(head.group(2), [])
+            entry = head.group(2) if head.group(1) else entry
+        elif current is not None and (found := _INSTRUCTION.match(line)):
+            current.append(_instruction(*found.groups()))
+    return computations, entry
+
+
+def _instruction(name: str, written: str) -> Instruction:
+    # The result's type is one word, or a tuple in brackets.
+    end = _closing(written, 0) + 1 if written.startswith("(") else written.find(" ")
+    result, rest = written[:end], written[end:].lstrip()
+    opening = rest.find("(")
+    closing = _closing(rest, opening)
+    return Instruction(name, result, rest[:opening], rest[opening + 1 : closing], rest[closing:])
+
+
+def _closing(text: str, opening: int) -> int:
+    """Where the bracket that opens there is closed."""
+    depth = 0
+    for place in range(opening, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[place], 0)
+        if depth == 0:
+            return place
+    return len(text)
+
+
+def multiplicities(computations: Computations, entry: str) -> dict[str, int]:
+    """How often each computation runs, of those that the entry reaches; no reducers."""
+    times: dict[str, int] = {}
+
+    def visit(name: str, repeats: int) -> None:
+        times[name] = times.get(name, 0) + repeats
+        for instruction in computations[name]:
+            loops = trip_count(instruction, computations) if instruction.opcode == "while" else 1
+            for _, called in _calls(instruction):
+                if called in computations:
+                    visit(called, repeats * loops)
+
+    visit(entry, 1)
+    return times
+
+
+def _calls(instruction: Instruction) -> Iterator[tuple[str, str]]:
+    for role, names in _CALLED.findall(instruction.rest):
+        for name in re.findall(_NAME, names):
+            yield role, name
+
+
+def trip_count(loop: Instruction, computations: Computations) -> int:
+    """Of a ``while``: what it is annotated with, or else the bound in its condition.
+
+    1 where neither can be read.
+    """
+    known = re.search(r'"known_trip_count":\{"n":"(\d+)"\}', loop.rest)
+    if known:
+        return int(known.group(1))
+    condition = computations.get(dict(_calls(loop)).get("condition", ""), ())
+    bounds = [
+        int(line.arguments)
+        for line in condition
+        if line.opcode == "constant" and re.fullmatch(r"\d+", line.arguments)
+    ]
+    return max([1, *bounds])
+
+
+def array_bytes(type_: str) -> float:
+    """Of a type, or the sum over a tuple's.
+
+    >>> array_bytes("(f32[8,16]{1,0:T(8,128)}, bf16[3]{0}, pred[])")
+    519.0
+    """
+    total = 0.0
+    for name, sizes in _ARRAY.findall(type_):
+        bits = _WIDTHS[name] if name in _WIDTHS else int(re.sub(r"\D", "", name))
+        total += math.prod(int(size) for size in sizes.split(",") if size) * bits / 8
+    return total
+
+
+def _operand_bytes(instruction: Instruction, body: Sequence[Instruction]) -> float:
+    written = array_bytes(instruction.arguments)
+    if written:
+        return written
+    types = {line.name: line.result for line in body}
+    return sum(array_bytes(types.get(name, "")) for name in instruction.operands)
+
+
+def _group(attributes: str, devices: int) -> int:
+    """Devices of one group, from any of the three ways to write them."""
+    listed = re.search(r"replica_groups=\{\{([\d,]*)\}", attributes)
+    if listed:
+        return listed.group(1).count(",") + 1
+    counted = re.search(r"replica_groups=\[(\d+),(\d+)\]<=", attributes)
+    if counted:
+        return int(counted.group(2))
+    mesh = re.search(r"replica_groups=mesh\[([^\]]*)\] \{([^}]*)\}", attributes)
+    if mesh:
+        sizes = dict(re.findall(r"'(\w+)'=(\d+)", mesh.group(1)))
+        return math.prod(int(sizes[axis]) for axis in re.findall(r"'(\w+)'", mesh.group(2)))
+    return devices
+
+
+def _between(body: Sequence[Instruction], place: int) -> int:
+    """Cycles of other work until what begins at ``place`` is waited for."""
+    start = body[place]
+    if not start.opcode.endswith("-start"):
+        return 0
+    total = 0
+    for instruction in body[place + 1 :]:
+        if instruction.opcode.endswith("-done") and start.name in instruction.operands:
+            return total
+        total += instruction.cycles
+    return 0
+
+
+def _beside(computations: Computations) -> dict[str, int]:
+    """Cycles beside each computation that an ``async-start`` calls."""
+    return {
+        called: _between(body, place)
+        for body in computations.values()
+        for place, instruction in enumerate(body)
+        if instruction.opcode == "async-start"
+        for _, called in _calls(instruction)
+    }
