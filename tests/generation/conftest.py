@@ -73,6 +73,12 @@ def any_trained(request) -> Trained:
     return trained(request.param)
 
 
+@pytest.fixture(scope="session", params=THOROUGH)
+def well_trained(request) -> Trained:
+    """For what takes long to compile, and looks at a space through its generator alone."""
+    return trained(request.param)
+
+
 @pytest.fixture(scope="session")
 def nb201_trained() -> Trained:
     return trained("nb201")

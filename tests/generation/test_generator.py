@@ -94,8 +94,8 @@ def test_distinct_samples_end_with_the_rounds(nb201_trained):
     assert len(np.unique(found, axis=0)) == len(found) < 500
 
 
-def test_a_path_grows_to_the_sample_of_its_key(any_trained):
-    generator = any_trained.generator
+def test_a_path_grows_to_the_sample_of_its_key(well_trained):
+    generator = well_trained.generator
     model, space = generator.model, generator.model.space
     steps = generation.path(jax.random.key(0), generator)
     assert tuple(step.nodes for step in steps) == model.scales
