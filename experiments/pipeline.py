@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import pathlib
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -58,6 +59,9 @@ flags.disclaim_key_flags()
 def main(space_name: str) -> NoReturn:
     """The program ``experiments.<space_name>``."""
     run_flags.define()
+    program = sys.modules["__main__"]
+    # What absl prints for --help.
+    program.__doc__ = f"{program.__doc__ or ''}{run_flags.USAGE}"
     default = pathlib.Path(configs.__path__[0]) / f"{space_name}.py"
     command.run(functools.partial(_main, space_name), config=str(default))
 

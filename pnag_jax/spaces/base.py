@@ -125,6 +125,14 @@ class Space(abc.ABC):
         """
         return tuple(tuple(range(count)) for count in self.choices)
 
+    @property
+    def gene_weights(self) -> tuple[float, ...]:
+        """What every gene counts where architectures are compared gene by gene.
+
+        Multiples of a power of 2 of moderate size, so that sums are exact.
+        """
+        return (1.0,) * self.genotype_length
+
     # -- tables (host only) --------------------------------------------------
 
     @property

@@ -83,6 +83,15 @@ class Gpt2(Space):
     def gene_values(self) -> tuple[tuple[int, ...], ...]:
         return VALUES
 
+    @property
+    def gene_weights(self) -> tuple[float, ...]:
+        """What is left over of a step decides between equals alone.
+
+        Otherwise what is made in whole steps would be nearest to shallow models,
+        whose absent layers have nothing left over either.
+        """
+        return (1.0,) * _MOVED + (2.0**-8,) * (2 * MAX_LAYERS)
+
     def sample(self, key: jax.Array, n: int) -> jax.Array:
         """Draws the depth uniformly, then every gene of the layers there are.
 

@@ -3,7 +3,8 @@
 A table may hold a few thousand architectures of a space of billions.  A search
 of such a table is a search of what it holds: draws are uniform over that, and
 what a method makes up is replaced by the nearest architecture there, at the
-smallest number of different genes between canonical forms (Hamming distance).
+smallest number of different genes between canonical forms (Hamming distance,
+weighted by ``Space.gene_weights``).
 
 Letters as in ``spaces.base``, and ``M`` architectures held.
 """
@@ -43,7 +44,7 @@ class Restricted(Space):
         return jnp.asarray(self.held)[jax.random.randint(key, (n,), 0, len(self.held))]
 
     def is_valid(self, genotype: ArrayLike) -> jax.Array:
-        alike = self._alike(genotype).max(axis=-1) == self.genotype_length
+        alike = self._alike(genotype).max(axis=-1) == self._most
         return alike & self.whole.is_valid(genotype)
 
     def canonical(self, genotype: ArrayLike) -> jax.Array:
@@ -56,7 +57,7 @@ class Restricted(Space):
     def mutate(self, key: jax.Array, genotype: ArrayLike) -> jax.Array:
         """The nearest other one to a one-gene neighbour: ``[..., L] -> [..., L]``."""
         mutated = self.whole.mutate(key, genotype)
-        own = self._alike(genotype) == self.genotype_length
+        own = self._alike(genotype) == self._most
         others = jnp.where(own, -1.0, self._alike(mutated))
         return jnp.asarray(self.held)[others.argmax(axis=-1)]
 
@@ -65,13 +66,21 @@ class Restricted(Space):
         """The nearest others, as many as have one other gene in the whole space."""
         count = min(sum(self.choices) - self.genotype_length, max(len(self.held) - 1, 1))
         alike = self._alike(genotype)
-        others = jnp.where(alike == self.genotype_length, -1.0, alike)
+        others = jnp.where(alike == self._most, -1.0, alike)
         return jnp.asarray(self.held)[jax.lax.top_k(others, count)[1]]
 
+    @property
+    def _most(self) -> float:
+        """What ``_alike`` says of an architecture and itself."""
+        return sum(self.whole.gene_weights)
+
     def _alike(self, genotype: ArrayLike) -> jax.Array:
-        """How many genes agree with each held one: float32 ``[..., L] -> [..., M]``."""
+        """Weight of the genes that agree with each held one: float32 ``[..., L] -> [..., M]``."""
         values = max(self.choices)
-        keys = jax.nn.one_hot(jnp.asarray(self.keys), values).reshape(len(self.keys), -1)
+        weights = jnp.array(self.whole.gene_weights)[:, None]
+        keys = (weights * jax.nn.one_hot(jnp.asarray(self.keys), values)).reshape(
+            len(self.keys), -1
+        )
         own = jax.nn.one_hot(self.canonical(genotype), values)
         return own.reshape(*own.shape[:-2], -1) @ keys.T
 

@@ -19,8 +19,8 @@ from tests import compilation
 # Spaces whose generator learns what it can: 300 steps of 128.  Others, where the same
 # would take long, are trained until genes come back more often than by chance.
 THOROUGH = ("gnn", "nb201")
-# Chains of so many nodes that even this takes long; their programs measure the same.
-LONG = ("autoformer", "gpt2", "mobilenetv3")
+# Of so many nodes that even this takes long: these generate without training.
+LONG = ("autoformer", "darts", "gpt2", "mobilenetv3")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +70,12 @@ def train(name: str, *, count: int, epochs: int, **fields) -> Trained:
 
 @pytest.fixture(scope="session", params=[n for n in spaces.names() if n not in LONG])
 def any_trained(request) -> Trained:
+    return trained(request.param)
+
+
+@pytest.fixture(scope="session", params=THOROUGH)
+def well_trained(request) -> Trained:
+    """For what takes long to compile, and looks at a space through its generator alone."""
     return trained(request.param)
 
 

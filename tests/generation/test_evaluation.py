@@ -37,8 +37,15 @@ def test_everything_trained_on_is_nothing_new_whatever_its_dtype():
     assert new["novelty"] == 1
 
 
-@pytest.mark.parametrize("distinct", [False, True])
-def test_evaluation_of_a_generator(any_trained, distinct):
+def test_evaluation_of_a_generator(any_trained):
+    check_evaluation(any_trained, distinct=False)
+
+
+def test_evaluation_of_a_generator_without_repeats(nb201_trained):
+    check_evaluation(nb201_trained, distinct=True)
+
+
+def check_evaluation(any_trained, *, distinct):
     generator = any_trained.generator
     result = generation.evaluate(jax.random.key(0), generator, count=500, distinct=distinct)
     assert result["count"] == 500

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pnag_jax import generation
+from pnag_jax import generation, spaces
 from pnag_jax.generation import generator as generators
 from pnag_jax.models import stage1
+from tests.generation.conftest import LONG
 
 
 def test_all_samples_are_valid(any_trained):
@@ -19,6 +20,27 @@ def test_all_samples_are_valid(any_trained):
     assert drawn.shape == (500, space.genotype_length) and drawn.dtype == jnp.int32
     assert np.asarray(space.is_valid(drawn)).all()
     assert len(np.unique(np.asarray(drawn), axis=0)) > 250
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_even_an_untrained_generator_of_long_strings_makes_valid_samples(name):
+    space = spaces.get(name)
+    genotypes = np.asarray(space.sample(jax.random.key(0), 200))
+    model = stage1.Stage1(
+        space=space, channels=4, num_codes=8, width=8, hidden=8, schedule="geometric"
+    )
+    generator = generation.build(
+        jax.random.key(2),
+        model,
+        stage1.init(jax.random.key(1), model),
+        genotypes,
+        max_parents=0,
+        polish_steps=0,
+    )
+    drawn = generation.generate(jax.random.key(0), generator, 100)
+    assert drawn.shape == (100, space.genotype_length) and drawn.dtype == jnp.int32
+    assert np.asarray(space.is_valid(drawn)).all()
+    assert len(np.unique(np.asarray(drawn), axis=0)) > 1
 
 
 def test_raw_samples_are_mostly_valid_and_decode_alike(any_trained):
@@ -72,8 +94,8 @@ def test_distinct_samples_end_with_the_rounds(nb201_trained):
     assert len(np.unique(found, axis=0)) == len(found) < 500
 
 
-def test_a_path_grows_to_the_sample_of_its_key(any_trained):
-    generator = any_trained.generator
+def test_a_path_grows_to_the_sample_of_its_key(well_trained):
+    generator = well_trained.generator
     model, space = generator.model, generator.model.space
     steps = generation.path(jax.random.key(0), generator)
     assert tuple(step.nodes for step in steps) == model.scales

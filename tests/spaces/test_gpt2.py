@@ -189,3 +189,19 @@ def test_costs_ignore_what_stands_beyond_the_depth():
 def test_an_unknown_data_set_is_refused():
     with pytest.raises(spaces.SpaceError, match="data set 'c4' is unknown; accepted are wt103, lm"):
         SPACE.params(GENOTYPE, dataset="c4")
+
+
+def test_the_nearest_of_a_table_is_not_decided_by_what_is_left_over():
+    """A model in whole steps: the same one beside its steps, not one of two layers."""
+    held = np.stack(
+        [
+            SPACE.from_string(json.dumps(CONFIG | {"d_inner": [600, 1071, 1901]})),
+            SPACE.from_string(
+                json.dumps(CONFIG | {"n_layer": 2, "n_head": [2, 2], "d_inner": [512, 512]})
+            ),
+        ]
+    )
+    part = spaces.restrict(SPACE, held)
+    whole_steps = SPACE.from_string(json.dumps(CONFIG | {"d_inner": [512, 1024, 1792]}))
+    assert (part.nearest(whole_steps) == held[0]).all()
+    assert part.is_valid(held).all() and not part.is_valid(whole_steps)
