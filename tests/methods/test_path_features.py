@@ -53,7 +53,8 @@ def groups(space, features) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize("name", spaces.names())
+# Cells that are graphs, operations on edges, and a chain.
+@pytest.mark.parametrize("name", ["gnn", "macro", "nb101", "nb201"])
 def test_two_uniform_draws_are_one_apart_in_every_group(name):
     space = spaces.get(name)
     drawn = space.canonical(space.sample(jax.random.key(1), 600))
