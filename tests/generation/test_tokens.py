@@ -78,7 +78,9 @@ def test_tokens_give_all_read_codes_back(any_trained):
     scale_of = stage1.upper_positions(generator.model.scales)[:, 0]
     found = tokens.choose(generator.codes, scale_of, generator.read, generator.model.num_codes)
     layout = found.layout
-    assert hash(layout) == hash(found.layout) and sum(layout.sizes) < len(generator.read)
+    assert hash(layout) == hash(found.layout)
+    # Codes that follow from others do so in a quantizer that has learnt something.
+    assert sum(layout.sizes) < len(generator.read) or not any_trained.thoroughly
     assert [scale_of[list(s)].tolist() for s in layout.scales] == [
         [scale_of[s[0]]] * len(s) for s in layout.scales
     ]
