@@ -91,12 +91,12 @@ def partition(
     The axis of the first rule that fits; where none fits, or its axis cannot
     be divided, the longest that can, in ties the last.
 
-    >>> partition(".params['up']['kernel']", (64, 256), 2)
-    PartitionSpec(None, 'model')
-    >>> partition(".params['down']['kernel']", (64, 256), 2, [Rule("down", 0)])
-    PartitionSpec('model', None)
-    >>> partition(".params['up']['bias']", (256,), 2)
-    PartitionSpec()
+    >>> tuple(partition(".params['up']['kernel']", (64, 256), 2))
+    (None, 'model')
+    >>> tuple(partition(".params['down']['kernel']", (64, 256), 2, [Rule("down", 0)]))
+    ('model', None)
+    >>> tuple(partition(".params['up']['bias']", (256,), 2))
+    ()
     """
     if model == 1 or math.prod(shape) < LEAST_ELEMENTS:
         return PartitionSpec()
