@@ -35,13 +35,8 @@ def get_config(variant: str = "") -> ConfigDict:
     config.train.batch_size = 64
     config.train.learning_rate = 5e-3
     config.train.save_every_epochs = 1
-    # A code says two nodes, which two earlier ones say as well.
-    config.counts.max_parents = 2
     if variant == "tiny":
         config = common.make_tiny(config)
         config.data.count = 16_384
         config.train.epochs = 3
-    # The constrained decode makes every string valid; how far a polish of the decoder
-    # would raise what is valid without it has not been measured.
-    config.counts.polish_steps = 0
     return config
