@@ -35,8 +35,13 @@ def get_config(variant: str = "") -> ConfigDict:
     config.train.batch_size = 64
     config.train.learning_rate = 5e-3
     config.train.save_every_epochs = 1
+    # A code says two nodes, which two earlier ones say as well.
+    config.counts.max_parents = 2
     if variant == "tiny":
         config = common.make_tiny(config)
         config.data.count = 16_384
         config.train.epochs = 3
+    # 200 steps of a polish raise what is valid before repair from 53 to 88 %, and cost
+    # held-out architectures: 77 % come back, not 95 %.
+    config.counts.polish_steps = 0
     return config
