@@ -78,7 +78,7 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
             generator, _ = generators.restore(space, values.generator_workdir)
         else:
             generator = generators.kept(
-                key_generator, space, values.epochs, workdir.path / "generator.pickle"
+                key_generator, space, values.epochs, workdir.path / "generator"
             )
         results = streaming.run(
             workdir,

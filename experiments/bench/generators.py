@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
 import pathlib
-import pickle
 import time
 from typing import Any
 
@@ -17,9 +17,10 @@ from experiments.command import say
 from pnag_jax import generation
 from pnag_jax.errors import DataError, UsageError
 from pnag_jax.generation import Generator
+from pnag_jax.models import stage1 as stage1_model
 from pnag_jax.models.stage1 import Stage1
 from pnag_jax.spaces import Space
-from pnag_jax.training import files
+from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.workdir import CONFIG, Workdir
 
 
@@ -34,37 +35,45 @@ def train(key: jax.Array, space: Space, epochs: int) -> tuple[Generator, dict[st
     Returns:
       The generator, and where it is from.
     """
-    start = time.perf_counter()
-    key_split, key_train, key_build = jax.random.split(key, 3)
-    model = Stage1(space=space)
-    genotypes = generation.split(key_split, space).train
-    variables = generation.train_variables(key_train, model, genotypes, num_epochs=epochs)
-    # Polishing changes the decoder's numbers, not its cost.
-    generator = generation.build(key_build, model, variables, genotypes, polish_steps=0)
-    seconds = time.perf_counter() - start
-    say(f"generator: {epochs} epochs on {len(genotypes)} architectures in {seconds:.0f} s")
+    generator = _make(key, space, epochs, None)
     return generator, {"space": space.name, "workdir": None, "epochs": epochs}
 
 
-def kept(key: jax.Array, space: Space, epochs: int, path: pathlib.Path) -> Generator:
-    """As ``train``, but only where the file of an earlier process of this run is not there.
+def kept(key: jax.Array, space: Space, epochs: int, folder: pathlib.Path) -> Generator:
+    """As ``train``, but only where an earlier process of this run has not.
 
     Args:
       key: consumed.
       space: what it generates.
       epochs: of stage 1.
-      path: a file in the run's own folder.
+      folder: of its checkpoint, in the run's own folder.
 
     Raises:
-      DataError: that file is damaged.
+      DataError: the checkpoint is damaged.
+      UserError: the system refuses a write.
     """
-    if path.exists():
-        try:
-            return pickle.loads(path.read_bytes())
-        except Exception as error:  # of a damaged file pickle raises nearly anything
-            raise DataError(f"{path}: damaged or truncated: {error}") from error
-    generator, _ = train(key, space, epochs)
-    files.write_bytes(path, pickle.dumps(generator))
+    return _make(key, space, epochs, Checkpoints(folder, keep=1))
+
+
+def _make(key: jax.Array, space: Space, epochs: int, checkpoints: Checkpoints | None) -> Generator:
+    """Trained variables, from a checkpoint if there is one; counted and folded anew."""
+    start = time.perf_counter()
+    key_split, key_train, key_build = jax.random.split(key, 3)
+    model = Stage1(space=space)
+    genotypes = generation.split(key_split, space).train
+    shapes = jax.eval_shape(functools.partial(stage1_model.init, model=model), key_train)
+    found = None if checkpoints is None else checkpoints.restore(shapes, strict=True)
+    if found is None:
+        variables = generation.train_variables(key_train, model, genotypes, num_epochs=epochs)
+        if checkpoints is not None:
+            checkpoints.save(epochs, variables)
+    else:
+        variables = found.tree
+    # Polishing changes the decoder's numbers, not its cost.
+    generator = generation.build(key_build, model, variables, genotypes, polish_steps=0)
+    if found is None:
+        seconds = time.perf_counter() - start
+        say(f"generator: {epochs} epochs on {len(genotypes)} architectures in {seconds:.0f} s")
     return generator
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import pathlib
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 
 from experiments import command
 from experiments.bench import generators
 from pnag_jax import spaces
+from pnag_jax.generation import Generator
 from pnag_jax.training import files
 
 # Epochs of the generator: tables of the same form and about the same size as after many.
@@ -26,8 +29,17 @@ def main(path: str) -> None:
     job = json.loads(pathlib.Path(path).read_text())
     found = command.environment() | {"local": jax.local_device_count()}
     files.write_json(job["environment"], found)
-    space, kept = spaces.get(job["space"]), pathlib.Path(job["generator"])
-    generators.kept(jax.random.key(0), space, EPOCHS, kept)
+    shared_generator(job)
+
+
+def shared_generator(job: Mapping[str, Any]) -> Generator:
+    """The generator that all cells measure or compile; the first process trains it.
+
+    Args:
+      job: with ``space``, and ``generator``, the folder of its checkpoint.
+    """
+    space, folder = spaces.get(job["space"]), pathlib.Path(job["generator"])
+    return generators.kept(jax.random.key(0), space, EPOCHS, folder)
 
 
 if __name__ == "__main__":

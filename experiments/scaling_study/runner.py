@@ -17,7 +17,7 @@ from pnag_jax.errors import UserError
 from pnag_jax.training.workdir import Workdir
 
 _CELLS, _JOBS = "cells", "jobs"
-_GENERATOR, _ENVIRONMENT = "generator.pickle", "environment.json"
+_GENERATOR, _ENVIRONMENT = "generator", "environment.json"
 
 
 def prepare(workdir: Workdir, job: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import pathlib
-import pickle
 import sys
 from typing import Any
 
 import jax
 
 from experiments.bench.timing import Effort
-from experiments.scaling_study import cells, compiling, ladder, measuring, topology
+from experiments.scaling_study import cells, compiling, ladder, measuring, prepare, topology
 from experiments.scaling_study.cells import Cell
 from experiments.scaling_study.topology import Slice
 from pnag_jax import spaces
@@ -28,8 +27,7 @@ from pnag_jax.training import files
 def main(path: str) -> None:
     """Works off the cells of a job file, each result written as soon as it is there."""
     job = json.loads(pathlib.Path(path).read_text())
-    # Written by the parent a moment ago, in the run's own folder.
-    generator = pickle.loads(pathlib.Path(job["generator"]).read_bytes())
+    generator = prepare.shared_generator(job)
     for entry in job["cells"]:
         cell = cells.from_json(entry)
         try:

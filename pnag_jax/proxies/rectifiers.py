@@ -28,7 +28,7 @@ def agreement(forward: Callable[[jax.Array], Any], inputs: jax.Array) -> jax.Arr
       inputs: ``[B, ...]``.
 
     Raises:
-      UsageError: there are no rectifiers.
+      UsageError: there are no rectifiers, or some in a loop of unknown length.
     """
     closed = jax.make_jaxpr(forward)(inputs)
     if not _has_rectifiers(closed.jaxpr):
@@ -76,7 +76,7 @@ def _evaluate_inner(
     if equation.primitive.name == "scan":
         return _scan(settings, given, seen)
     if equation.primitive.name == "while":
-        raise NotImplementedError("rectifiers in a while loop")
+        raise UsageError("a network with rectifiers in a while loop; accepted are scans")
     # Calls, of whatever kind, are evaluated in their place.
     (inner,) = _inner(equation)
     consts = settings.get("jaxpr", settings.get("call_jaxpr"))

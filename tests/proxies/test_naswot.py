@@ -78,6 +78,14 @@ def test_a_network_without_rectifiers_is_refused():
         rectifiers.agreement(lambda x: x @ SIGNS, INPUTS)
 
 
+def test_a_loop_of_unknown_length_is_refused():
+    def forward(x):
+        return jax.lax.while_loop(lambda x: x.sum() > 9, lambda x: plain(x) @ SIGNS.T, x)
+
+    with pytest.raises(UsageError, match="in a while loop"):
+        rectifiers.agreement(forward, INPUTS)
+
+
 def probe_of(function, inputs) -> Probe:
     return Probe(lambda params, x, train: function(x), {}, inputs, jnp.zeros(len(inputs), int))
 
