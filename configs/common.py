@@ -29,6 +29,7 @@ def default(space: str) -> ConfigDict:
                 "width": 64,
                 "num_layers": 0,
                 "position": False,
+                "pair_nodes": True,
                 "hidden": 64,
                 "learned_phi": False,
                 "scc_weight": 0.25,
@@ -38,6 +39,7 @@ def default(space: str) -> ConfigDict:
                 "commitment": 0.25,
                 "ema_decay": 0.99,
                 "dead_below": 0.03,
+                "revival": 1,
             },
             "train": {
                 # PNAG: 300 epochs at 1e-4.
@@ -59,6 +61,7 @@ def default(space: str) -> ConfigDict:
                 "max_parents": 3,
                 "min_gain": 0.01,
                 "min_count": 8,
+                "fine_first": False,
                 "polish_steps": 2000,
             },
             # The next-scale prior: generation that is asked for something.

@@ -371,9 +371,10 @@ def update_codebook(
     new_counts = decay * state.counts + (1 - decay) * counts
     new_sums = decay * state.sums + (1 - decay) * sums
     dead = new_counts < dead_below
-    # A revived code counts as one full use, or it would die again at once.
-    new_counts = jnp.where(dead, 1.0, new_counts)
-    new_sums = jnp.where(dead[:, None], candidates, new_sums)
+    # A revived code counts as one full use and more, or it would die again at once.
+    revived = max(1.0, 2 * dead_below)
+    new_counts = jnp.where(dead, revived, new_counts)
+    new_sums = jnp.where(dead[:, None], revived * candidates, new_sums)
     return CodebookState(new_sums / new_counts[:, None], new_counts, new_sums)
 
 

@@ -12,7 +12,7 @@ samples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import flax.struct
@@ -73,13 +73,16 @@ class CountModel:
 
     Attributes:
       tables: the counts.
-      layouts: ``D`` of them, in coarse-to-fine order.
+      layouts: ``D`` of them, coarse to fine.
+      order: the positions in the order in which they are drawn; contexts are of
+        positions before.
       num_values: ``V``.
       num_trained: ``M``.
     """
 
     tables: Tables
     layouts: tuple[Layout, ...] = flax.struct.field(pytree_node=False)
+    order: tuple[int, ...] = flax.struct.field(pytree_node=False)
     num_values: int = flax.struct.field(pytree_node=False)
     num_trained: int = flax.struct.field(pytree_node=False)
 
@@ -91,6 +94,7 @@ def fit(
     max_parents: int = 4,
     min_gain: float = 0.01,
     min_count: int = 8,
+    first: Iterable[int] = (),
 ) -> CountModel:
     """Counts a training set.
 
@@ -100,21 +104,29 @@ def fit(
       max_parents: length of a context at most.
       min_gain: see ``context.choose_parents``.
       min_count: architectures under which a context is shortened.
+      first: positions that are drawn before all others, which otherwise come one
+        after the other.
     """
     codes = np.asarray(codes)
-    chosen = context.choose_parents(codes, num_values, max_parents=max_parents, min_gain=min_gain)
+    leading = sorted(first)
+    order = (*leading, *(i for i in range(codes.shape[1]) if i not in set(leading)))
+    found = context.choose_parents(
+        codes[:, order], num_values, max_parents=max_parents, min_gain=min_gain
+    )
+    parents_of = {i: tuple(order[j] for j in row) for i, row in zip(order, found, strict=True)}
     levels: list[np.ndarray] = []
     words: list[np.ndarray] = []
     leaves: list[np.ndarray] = []
     values: list[np.ndarray] = []
     orders: list[np.ndarray] = []
     layouts = []
-    for position, parents in enumerate(chosen):
+    for position in range(codes.shape[1]):
+        parents = parents_of[position]
         contexts = codes[:, list(parents)]
         # lexsort's last key comes first; without parents any order will do.
-        order = np.lexsort(contexts.T[::-1]) if parents else np.arange(len(codes))
-        tree, slices = _context_tree(contexts[order], num_values, min_count)
-        sorted_values = codes[order, position]
+        rows = np.lexsort(contexts.T[::-1]) if parents else np.arange(len(codes))
+        tree, slices = _context_tree(contexts[rows], num_values, min_count)
+        sorted_values = codes[rows, position]
         leaf_words, columns_bits = alias.words(_counted(sorted_values, slices, num_values))
         offsets = np.cumsum([sum(x.size for x in levels), *(x.size for x in tree)])
         layouts.append(
@@ -130,7 +142,7 @@ def fit(
         words.append(leaf_words.ravel())
         leaves.append(slices + np.array([[position * len(codes)], [0]]))
         values.append(sorted_values)
-        orders.append(order)
+        orders.append(rows)
     start, length = np.concatenate(leaves, axis=1)
     tables = Tables(
         children=jnp.asarray(np.concatenate([np.zeros(0), *levels]), jnp.uint32),
@@ -140,7 +152,7 @@ def fit(
         values=jnp.asarray(np.concatenate(values), jnp.int32),
         order=jnp.asarray(np.concatenate(orders), jnp.int32),
     )
-    return CountModel(tables, tuple(layouts), num_values, len(codes))
+    return CountModel(tables, tuple(layouts), order, num_values, len(codes))
 
 
 def _counted(values: np.ndarray, slices: np.ndarray, num_values: int) -> np.ndarray:
@@ -186,10 +198,16 @@ def _context_tree(
 def ancestors(model: CountModel, wanted: frozenset[int]) -> frozenset[int]:
     """The positions that must be drawn to know ``wanted``, those included."""
     needed = set(wanted)
-    for position in reversed(range(len(model.layouts))):
+    for position in reversed(model.order):
         if position in needed:
             needed.update(model.layouts[position].parents)
     return frozenset(needed)
+
+
+def in_order(model: CountModel, wanted: frozenset[int]) -> list[int]:
+    """``ancestors``, in the order in which they are drawn."""
+    needed = ancestors(model, wanted)
+    return [i for i in model.order if i in needed]
 
 
 def draw(
@@ -217,7 +235,7 @@ def draw(
       ``D`` arrays int32 ``[n]``, None where a position was not needed.
     """
     total = len(model.layouts)
-    needed = sorted(ancestors(model, frozenset(range(total)) if wanted is None else wanted))
+    needed = in_order(model, frozenset(range(total)) if wanted is None else wanted)
     codes = extend(seeds(key, n), model, nothing(model, n), needed, weights=weights)
     return [codes[i].astype(jnp.int32) if i in set(needed) else None for i in range(total)]
 

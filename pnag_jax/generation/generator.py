@@ -65,6 +65,7 @@ def build(
     max_parents: int = 3,
     min_gain: float = 0.01,
     min_count: int = 8,
+    fine_first: bool = False,
     polish_steps: int = 2000,
 ) -> Generator:
     """Counts a training set with a trained quantizer and folds its decoder.
@@ -75,6 +76,10 @@ def build(
       variables: trained.
       genotypes: int ``[M, L]``.
       max_parents: see ``counts.fit``; so are ``min_gain`` and ``min_count``.
+      fine_first: draw the codes that the decoder reads before the coarser ones.
+        Coarse codes overlap, so that drawn first they contradict each other, and
+        what is drawn from them does too; but what is to be steered half-way from
+        coarse to fine has to begin with them.
       polish_steps: see ``polish.polish``; 0 leaves the decoder as trained.
     """
     codes = encode_all(model, variables, genotypes)
@@ -84,6 +89,7 @@ def build(
         max_parents=max_parents,
         min_gain=min_gain,
         min_count=min_count,
+        first=folding.read_positions(model) if fine_first else (),
     )
     generator = Generator(
         model,

@@ -73,7 +73,12 @@ def generate(key: jax.Array, generator: Generator, n: int, guidance: Guidance) -
     codes = counts.nothing(generator.counts, drawn)
     before = jnp.zeros(drawn)
     steered = guidance.steered_scales(len(model.scales))
-    for scale, positions in enumerate(_positions(model.scales)):
+    done: set[int] = set()
+    for scale, wanted in enumerate(_positions(model.scales)):
+        # Finer ones too, where these are drawn first.
+        needed = counts.in_order(generator.counts, frozenset(wanted))
+        positions = [i for i in needed if i not in done]
+        done.update(positions)
         codes = counts.extend(seeds, generator.counts, codes, positions, weights=guidance.weights)
         if guidance.score is not None and scale in steered:
             now = _standardized(guidance.score(partial(generator, codes, scale)))

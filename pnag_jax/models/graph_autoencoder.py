@@ -50,6 +50,8 @@ class GraphEncoder(nn.Module):
       width: ``D``.
       num_layers: attention layers.
       num_heads: heads a layer.
+      pair_nodes: whether the feature of a pair of two nodes knows these; without,
+        it knows their link alone, and a node stands on the diagonal alone.
     """
 
     channels: int = 16
@@ -57,6 +59,7 @@ class GraphEncoder(nn.Module):
     num_layers: int = 2
     num_heads: int = 4
     position: bool = True
+    pair_nodes: bool = True
 
     @nn.compact
     def __call__(self, ops: jax.Array, adjacency: jax.Array, mask: jax.Array) -> jax.Array:
@@ -73,10 +76,11 @@ class GraphEncoder(nn.Module):
         source = nn.Dense(self.width, name="pair_source")(h)[:, :, None]
         target = nn.Dense(self.width, use_bias=False, name="pair_target")(h)[:, None]
         link = nn.Dense(self.width, use_bias=False, name="pair_edge")(adjacency[..., None])
+        nodes = source + target
+        if not self.pair_nodes:
+            nodes = nodes * jnp.eye(num_nodes)[..., None]
         # Whatever is constant is centred away afterwards: no bias.
-        pair = nn.Dense(self.channels, use_bias=False, name="pair_out")(
-            nn.gelu(source + target + link)
-        )
+        pair = nn.Dense(self.channels, use_bias=False, name="pair_out")(nn.gelu(nodes + link))
         upper = jnp.triu(jnp.ones((num_nodes, num_nodes), bool))[..., None]
         return jnp.where(upper, pair, jnp.swapaxes(pair, 1, 2))
 

@@ -41,6 +41,7 @@ _AT_LEAST = {
     "partial_weight": 0,
     "commitment": 0,
     "dead_below": 0,
+    "revival": 1,
 }
 
 
@@ -60,6 +61,9 @@ class Stage1:
         its own region; with more, the penalty on coarse scales flattens the
         map to nearly one vector an architecture.
       position: whether node embeddings know their position.
+      pair_nodes: whether the feature of a pair knows its two nodes.  Without, it
+        knows their link alone, and a node is told once, on the diagonal, where
+        codes that are drawn one by one cannot contradict each other about it.
       hidden: width of the decoder.
       learned_phi: whether ``phi`` is trained (identity otherwise).
       scc_weight: lambda of the step-wise consistency constraint.
@@ -71,6 +75,8 @@ class Stage1:
       commitment: weight of the commitment term.
       ema_decay: of codebook and normalization.
       dead_below: moving count under which a code is revived.
+      revival: vectors that are drawn for a revived code, which takes the place of
+        the one that the codebook serves worst.  More than one finds what is rare.
     """
 
     space: Space
@@ -81,6 +87,7 @@ class Stage1:
     width: int = 64
     num_layers: int = 0
     position: bool = False
+    pair_nodes: bool = True
     hidden: int = 64
     learned_phi: bool = False
     scc_weight: float = 0.25
@@ -90,6 +97,7 @@ class Stage1:
     commitment: float = 0.25
     ema_decay: float = 0.99
     dead_below: float = 0.03
+    revival: int = 1
 
     def __post_init__(self) -> None:
         for field, accepted in _ACCEPTED.items():
@@ -124,7 +132,13 @@ class Stage1:
     @property
     def encoder(self) -> GraphEncoder:
         """The flax module from graphs to feature maps."""
-        return GraphEncoder(self.channels, self.width, self.num_layers, position=self.position)
+        return GraphEncoder(
+            self.channels,
+            self.width,
+            self.num_layers,
+            position=self.position,
+            pair_nodes=self.pair_nodes,
+        )
 
     @property
     def decoder(self) -> GraphDecoder:

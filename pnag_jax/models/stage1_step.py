@@ -134,7 +134,7 @@ def _update_averages(
         averages.codebook,
         counts,
         sums,
-        _candidates(vectors, model.num_codes, key, axis_name),
+        _candidates(vectors, averages.codebook.codebook, model.revival, key, axis_name),
         decay=model.ema_decay,
         dead_below=model.dead_below,
     )
@@ -147,18 +147,26 @@ def _update_averages(
     return Averages(codebook, mean, moved(averages.variance, variance)), counts
 
 
-def _candidates(vectors: jax.Array, count: int, key: jax.Array, axis_name: str | None) -> jax.Array:
-    """``count`` vectors drawn from the whole batch: ``[b, D, C] -> [count, C]``.
+def _candidates(
+    vectors: jax.Array, codebook: jax.Array, draws: int, key: jax.Array, axis_name: str | None
+) -> jax.Array:
+    """One vector of the whole batch a code: ``[b, D, C], [V, C] -> [V, C]``.
 
-    The same ones however many devices share the batch: every device fills in
-    those that it holds.
+    Of ``draws`` that are drawn, the one whose nearest code is farthest.  The same
+    ones however many devices share the batch: every device fills in those that it
+    holds.
     """
     local, positions, _ = vectors.shape
+    shape = (draws, len(codebook))
     devices = 1 if axis_name is None else jax.lax.axis_size(axis_name)
     device = 0 if axis_name is None else jax.lax.axis_index(axis_name)
     key_row, key_position = jax.random.split(key)
-    row = jax.random.randint(key_row, (count,), 0, local * devices) - device * local
-    position = jax.random.randint(key_position, (count,), 0, positions)
+    row = jax.random.randint(key_row, shape, 0, local * devices) - device * local
+    position = jax.random.randint(key_position, shape, 0, positions)
     mine = (row >= 0) & (row < local)
     chosen = vectors[jnp.clip(row, 0, local - 1), position]
-    return parallel.sum_over(jnp.where(mine[:, None], chosen, 0), axis_name)
+    chosen = parallel.sum_over(jnp.where(mine[..., None], chosen, 0), axis_name)
+    if draws == 1:
+        return chosen[0]
+    error = jnp.sum((chosen - codebook[q.nearest_code(chosen, codebook)]) ** 2, axis=-1)
+    return jnp.take_along_axis(chosen, error.argmax(axis=0)[None, :, None], axis=0)[0]

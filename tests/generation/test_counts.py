@@ -105,6 +105,19 @@ def test_ancestors_are_the_parents_parents_too():
     assert counts.ancestors(model, frozenset()) == frozenset()
 
 
+def test_what_comes_first_has_contexts_of_its_own_alone(codes, assert_frequencies):
+    model = counts.fit(codes, 4, first={1, 3})
+    assert model.order == (1, 3, 0, 2)
+    assert [layout.parents for layout in model.layouts][1:] == [(), (), (1,)]
+    assert set(model.layouts[0].parents) == {1, 3}
+    assert counts.in_order(model, frozenset({0, 2})) == [1, 3, 0, 2]
+    assert counts.in_order(model, frozenset({3})) == [1, 3]
+    drawn = stacked(draw(jax.random.key(0), model, N))
+    assert_frequencies(histogram(drawn[:, [1, 3]]), histogram(codes[:, [1, 3]]))
+    # The same joint distribution, told in another order.
+    assert_frequencies(histogram(drawn[:, [0, 1]]), histogram(codes[:, [0, 1]]))
+
+
 # -- weights ---------------------------------------------------------------------
 
 

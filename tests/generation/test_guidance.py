@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -58,6 +60,24 @@ def test_each_way_leads_toward_a_higher_score(nb201_trained, draw):
         guided = draw(200, score=convolutions, **fields)
         assert bool(NB201.is_valid(guided).all())
         assert convolutions(guided).mean() > usual.mean() + margin, fields
+
+
+def test_codes_that_are_drawn_fine_first_are_steered_too(nb201_trained):
+    plain = nb201_trained.generator
+    model = counts.fit(
+        plain.codes, plain.model.num_codes, max_parents=2, min_gain=0.05, first=plain.read
+    )
+    assert counts.ancestors(model, plain.read) == plain.read
+    generator = dataclasses.replace(plain, counts=model)
+    key = jax.random.key(3)
+    usual = guidance.generate(key, generator, 200, Guidance())
+    expected = counts.draw(jax.random.split(key, 1 + len(plain.model.scales))[0], model, 200)
+    np.testing.assert_array_equal(
+        usual, generation.decode_codes(generator, jnp.stack(expected, axis=1))
+    )
+    guided = guidance.generate(key, generator, 200, Guidance(score=convolutions, temperature=0.7))
+    assert bool(NB201.is_valid(guided).all())
+    assert convolutions(guided).mean() > convolutions(usual).mean() + 0.2
 
 
 def test_the_best_come_first(draw):
