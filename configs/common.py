@@ -51,7 +51,7 @@ def default(space: str) -> ConfigDict:
             },
             "mesh": {
                 # Devices that share one copy of the prior's parameters and optimizer
-                # state, with strategy=mesh; the others split the batch.
+                # state, with strategy=mesh; all of them split the batch.
                 "model": 1,
             },
             # Arguments of pnag_jax.generation.build.

@@ -107,9 +107,9 @@ def ladder(found: Slice, mesh: tuple[int, int], each: int) -> list[Cell]:
     shares = {"copied": 1, "split": mesh[1]}
     cells = [Cell(LADDER, "one chip", rung.name, "mesh", 1, each) for rung in RUNGS]
     return cells + [
-        Cell(LADDER, placed, rung.name, "mesh", count, each, shares[placed])
+        Cell(LADDER, placed, rung.name, strategy, count, each, shares[placed])
         for rung in RUNGS
-        for placed in rung.on_all
+        for placed, strategy in rung.on_all
         if count > 1 and (placed == "copied" or mesh[1] > 1)
     ]
 

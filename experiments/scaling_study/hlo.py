@@ -89,7 +89,7 @@ def read(text: str, devices: int) -> Costs:
     """
     computations, entry = parse(text)
     times = multiplicities(computations, entry)
-    beside = _beside(computations)
+    hidden, continued = _asynchronous(computations)
     collectives, cycles, once = [], 0, 0
     for name, repeats in times.items():
         body = computations[name]
@@ -97,17 +97,19 @@ def read(text: str, devices: int) -> Costs:
             cycles += repeats * instruction.cycles
             once += instruction.cycles
             kind = instruction.opcode.removesuffix("-start")
-            if kind in KINDS:
-                group = _group(instruction.rest, devices)
-                collectives.append(
-                    Collective(
-                        kind,
-                        _operand_bytes(instruction, body) * (group if kind == "all-gather" else 1),
-                        group,
-                        repeats,
-                        beside.get(name, 0) or _between(body, place),
-                    )
+            if kind not in KINDS or name in continued:
+                continue
+            group = _group(instruction.rest, devices)
+            collectives.append(
+                Collective(
+                    # Each device keeps its share of the sum alone.
+                    "reduce-scatter" if name.startswith("all-reduce-scatter") else kind,
+                    _operand_bytes(instruction, body) * (group if kind == "all-gather" else 1),
+                    group,
+                    repeats,
+                    hidden.get(name, 0) or _hidden(computations, body, place),
                 )
+            )
     return Costs(tuple(collectives), cycles, once)
 
 
@@ -151,10 +153,9 @@ def multiplicities(computations: Computations, entry: str) -> dict[str, int]:
     def visit(name: str, repeats: int) -> None:
         times[name] = times.get(name, 0) + repeats
         for instruction in computations[name]:
-            loops = trip_count(instruction, computations) if instruction.opcode == "while" else 1
             for _, called in _calls(instruction):
                 if called in computations:
-                    visit(called, repeats * loops)
+                    visit(called, repeats * _trips(instruction, computations))
 
     visit(entry, 1)
     return times
@@ -164,6 +165,10 @@ def _calls(instruction: Instruction) -> Iterator[tuple[str, str]]:
     for role, names in _CALLED.findall(instruction.rest):
         for name in re.findall(_NAME, names):
             yield role, name
+
+
+def _trips(instruction: Instruction, computations: Computations) -> int:
+    return trip_count(instruction, computations) if instruction.opcode == "while" else 1
 
 
 def trip_count(loop: Instruction, computations: Computations) -> int:
@@ -219,25 +224,65 @@ def _group(attributes: str, devices: int) -> int:
     return devices
 
 
-def _between(body: Sequence[Instruction], place: int) -> int:
+def _hidden(computations: Computations, body: Sequence[Instruction], place: int) -> int:
     """Cycles of other work until what begins at ``place`` is waited for."""
     start = body[place]
     if not start.opcode.endswith("-start"):
         return 0
-    total = 0
-    for instruction in body[place + 1 :]:
-        if instruction.opcode.endswith("-done") and start.name in instruction.operands:
-            return total
-        total += instruction.cycles
+    for end in range(place + 1, len(body)):
+        if body[end].opcode.endswith("-done") and start.name in body[end].operands:
+            return _work(computations, body[place + 1 : end])
     return 0
 
 
-def _beside(computations: Computations) -> dict[str, int]:
-    """Cycles beside each computation that an ``async-start`` calls."""
-    return {
-        called: _between(body, place)
-        for body in computations.values()
-        for place, instruction in enumerate(body)
-        if instruction.opcode == "async-start"
-        for _, called in _calls(instruction)
-    }
+def _work(computations: Computations, lines: Sequence[Instruction]) -> int:
+    """Estimated cycles of some lines, the loops among them with all their turns."""
+    return sum(
+        line.cycles
+        + sum(
+            _trips(line, computations) * _work(computations, computations[called])
+            for _, called in _calls(line)
+            if called in computations
+        )
+        for line in lines
+    )
+
+
+def _asynchronous(computations: Computations) -> tuple[dict[str, int], set[str]]:
+    """Of collectives in computations of their own: the cycles beside them, and repetitions.
+
+    Either an ``async-start`` calls the computation, or the compiler has cut the
+    collective into fusions: one that starts it, some that go on with it beside
+    other work, perhaps in a loop, and one that ends it.  Each of them holds
+    the whole instruction, which runs once.
+
+    Returns:
+      Cycles by the computation that starts, and the computations that go on or end.
+    """
+    hidden: dict[str, int] = {}
+    continued = {name for name in computations if name.startswith("async_collective_fusion")}
+    for body in computations.values():
+        for place, line in enumerate(body):
+            called = [name for _, name in _calls(line) if name in computations]
+            if line.opcode == "async-start":
+                hidden |= dict.fromkeys(called, _hidden(computations, body, place))
+            elif line.name.startswith("async-collective-done"):
+                continued.update(called)
+            elif line.name.startswith("async-collective-start"):
+                wanted = _channels(computations, called)
+                ends = (
+                    end
+                    for end in range(place + 1, len(body))
+                    if body[end].name.startswith("async-collective-done")
+                    and _channels(computations, [n for _, n in _calls(body[end])]) & wanted
+                )
+                end = next(ends, place)
+                hidden |= dict.fromkeys(called, _work(computations, body[place + 1 : end]))
+    return hidden, continued
+
+
+def _channels(computations: Computations, names: Sequence[str]) -> set[str]:
+    """``channel_id`` of the collectives in some computations."""
+    lines = (line for name in names for line in computations.get(name, ()))
+    found = (re.search(r"channel_id=(\d+)", line.rest) for line in lines if line.opcode in KINDS)
+    return {match.group(1) for match in found if match}

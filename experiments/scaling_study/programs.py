@@ -46,6 +46,11 @@ class Training(NamedTuple):
     create: Callable[[jax.Array], Any]
     batch: Callable[[int], Any]
 
+    def shapes(self, count: int) -> tuple[Any, Any, Any]:
+        """State, batch of ``count`` examples and key, as shapes."""
+        key = jax.random.key(0)
+        return jax.eval_shape(lambda: (self.create(key), self.batch(count), key))
+
 
 # Draws so many architectures with a key: ``(key, n) -> [n, L]``.
 Sampler = Callable[[jax.Array, int], jax.Array]

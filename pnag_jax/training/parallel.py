@@ -24,6 +24,7 @@ to the order of additions, the results are those of one device.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from collections.abc import Mapping, Sequence
@@ -36,7 +37,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from pnag_jax.errors import UsageError
 from pnag_jax.training import hosts, sharding
-from pnag_jax.training.sharding import DATA, Rule
+from pnag_jax.training.sharding import DATA
 
 PyTree = Any
 Metrics = Mapping[str, jax.Array]
@@ -117,7 +118,6 @@ class Epoch:
         strategy: str,
         devices: Sequence[jax.Device],
         model: int = 1,
-        rules: Sequence[Rule] = (),
     ):
         """See :func:`make_epoch`."""
         self.batch_size = batch_size
@@ -126,7 +126,6 @@ class Epoch:
         self.devices = tuple(devices)
         self._step = step
         self._model = model
-        self._rules = tuple(rules)
         self._programs: dict[Any, Any] = {}
         mine = [d for d in self.devices if d.process_index == jax.process_index()]
         self.spans = len(mine) < len(self.devices)
@@ -137,7 +136,7 @@ class Epoch:
         else:
             self._mesh = sharding.make_mesh(self.devices, model)
         self._everywhere = NamedSharding(self._mesh, PartitionSpec())
-        self._split = NamedSharding(self._mesh, PartitionSpec(DATA))
+        self._split = NamedSharding(self._mesh, PartitionSpec(self._mesh.axis_names))
         if strategy == "pmap":
             # A leading axis of devices, each with its own copy.
             self._copy = jax.jit(functools.partial(_repeat, len(mine)), out_shardings=self._split)
@@ -228,7 +227,6 @@ class Epoch:
             strategy=self.strategy,
             devices=self.devices,
             model=self._model,
-            rules=self._rules,
         )
 
     def fetch(self, state: PyTree) -> PyTree:
@@ -268,9 +266,14 @@ class Epoch:
                 # All that the compiler needs to split the work on the batch.
                 row = jax.lax.with_sharding_constraint(row, self._split)
             batch = jax.tree.map(lambda x: x.at[row].get(mode="promise_in_bounds"), data)
-            state, metrics = self._step(state, batch, jax.random.fold_in(key, s), axis_name)
+            with context():
+                state, metrics = self._step(state, batch, jax.random.fold_in(key, s), axis_name)
             return spread(state), metrics
 
+        # For sharding.split_examples.
+        mesh = self._mesh.abstract_mesh
+        context = functools.partial(jax.sharding.use_abstract_mesh, mesh)
+        context = context if axis_name is None else contextlib.nullcontext
         # After the loop once more, or the compiler chooses for what leaves it.
         spread = self._spread if axis_name is None else lambda state: state
         state, metrics = jax.lax.scan(body, state, (jnp.arange(self.steps_per_epoch), rows))
@@ -278,9 +281,7 @@ class Epoch:
 
     def _spread(self, state: PyTree) -> PyTree:
         """Keeps every leaf where its rule puts it; for traced states."""
-        return jax.lax.with_sharding_constraint(
-            state, sharding.shardings(state, self._mesh, self._rules)
-        )
+        return jax.lax.with_sharding_constraint(state, sharding.shardings(state, self._mesh))
 
 
 def make_epoch(
@@ -291,7 +292,6 @@ def make_epoch(
     strategy: str = "pmap",
     devices: Sequence[jax.Device] | None = None,
     model: int = 1,
-    rules: Sequence[Rule] = (),
 ) -> Epoch:
     """Compiles ``step`` into an epoch over devices.
 
@@ -302,12 +302,11 @@ def make_epoch(
       strategy: "pmap" or "mesh".
       devices: all local ones by default.
       model: how many devices share one copy of the state, under "mesh".
-      rules: which axes of it they split, see ``sharding.shardings``.
 
     Raises:
       UsageError: an unknown strategy; a batch size or step count below 1; a
         ``model`` that does not divide the devices, or under "pmap"; a batch
-        that the devices along the data axis do not divide.
+        that the devices do not divide.
     """
     devices = jax.local_devices() if devices is None else devices
     if strategy not in STRATEGIES:
@@ -317,11 +316,10 @@ def make_epoch(
             raise UsageError(f"{name}={value}: must be at least 1")
     if strategy == "pmap" and model != 1:
         raise UsageError(f"mesh.model={model}: accepted with --strategy=mesh alone")
-    ways = len(devices) // model if model > 0 else 0
-    if ways and batch_size % ways:
-        near = math.ceil(batch_size / ways) * ways
+    if batch_size % len(devices):
+        near = math.ceil(batch_size / len(devices)) * len(devices)
         raise UsageError(
-            f"batch_size={batch_size}: the {ways} devices do not divide it; {near} would do"
+            f"batch_size={batch_size}: the {len(devices)} devices do not divide it; {near} would do"
         )
     return Epoch(
         step,
@@ -330,7 +328,6 @@ def make_epoch(
         strategy=strategy,
         devices=devices,
         model=model,
-        rules=rules,
     )
 
 

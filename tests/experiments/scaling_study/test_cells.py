@@ -78,8 +78,8 @@ def test_the_mesh_of_a_ladder_keeps_the_batch_a_chip():
 @pytest.mark.parametrize(("name", "about"), [("1M", 1e6), ("10M", 1e7), ("100M", 1e8), ("1B", 1e9)])
 def test_rungs_have_the_size_in_their_names(name, about):
     rung = next(rung for rung in ladder.RUNGS if rung.name == name)
-    model = ladder.model_of(rung, spaces.get("nb201"), ladder.NUM_CODES)
-    assert ladder.count_parameters(model) == pytest.approx(about, rel=0.03)
+    work = ladder.training(rung, spaces.get("nb201"))
+    assert ladder.count_parameters(work) == pytest.approx(about, rel=0.03)
 
 
 def test_only_cells_without_a_result_are_worked_off(tmp_path, monkeypatch):
