@@ -86,7 +86,7 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
         compiled = _compiled(values, found, mesh)
         runner.run(
             workdir,
-            compiled,
+            cells.longest_first(compiled),
             job,
             environment=topology.ENVIRONMENT,
             processes=values.processes,

@@ -52,7 +52,7 @@ def check_divides(flag: str, batch: int, devices: Sequence[int]) -> None:
 
 
 def compiled(found: Slice, batches: Mapping[str, int]) -> list[Cell]:
-    """Weak scaling of every program under both strategies, strong scaling of the steps.
+    """Weak scaling of every program, strong scaling of the steps.
 
     Args:
       found: the slice.
@@ -65,12 +65,17 @@ def compiled(found: Slice, batches: Mapping[str, int]) -> list[Cell]:
         if found.num_chips > 1:
             cells += [
                 Cell(COMPILED, WEAK, name, strategy, found.num_chips, batches[name])
-                for strategy in STRATEGIES
+                for strategy in (STRATEGIES if name in programs.COMPARED else ("mesh",))
             ]
         if found.num_chips > 1 and name in programs.TRAINING:
             each = batches[name] // found.num_chips
             cells.append(Cell(COMPILED, STRONG, name, "mesh", found.num_chips, each))
     return cells
+
+
+def longest_first(cells: Sequence[Cell]) -> list[Cell]:
+    """In an order in which processes that take turns end at about the same time."""
+    return sorted(cells, key=lambda c: c.program in programs.SAMPLING or c.study == STRONG)
 
 
 def measured(counts: Sequence[int], batches: Mapping[str, int]) -> list[Cell]:

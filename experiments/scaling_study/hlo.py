@@ -17,6 +17,8 @@ KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective
 
 # Those whose width is not the number in their name.
 _WIDTHS = {"pred": 8, "token": 0, "c64": 64, "c128": 128}
+# What moves nothing itself.
+_SILENT = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "while", "conditional"}
 _ARRAY = re.compile(r"\b(pred|token|bf\d+|[fsuc]\d+)\w*\[([\d,]*)\]")
 _NAME = r"[\w.\-]+"
 _HEAD = re.compile(rf"^(ENTRY )?%?({_NAME}) \(.*\) -> .*\{{\s*$")
@@ -73,11 +75,26 @@ class Costs(NamedTuple):
       collectives: all of them.
       cycles: estimated, loops counted as often as they run.
       cycles_once: the same with every loop counted once.
+      cycles_outside: of what is in no loop.
+      bytes_outside: that those instructions read and write.
     """
 
     collectives: tuple[Collective, ...]
     cycles: int
     cycles_once: int
+    cycles_outside: int
+    bytes_outside: float
+
+    def bytes_in_all(self, once: float) -> float:
+        """Bytes read and written, of those with every loop counted once.
+
+        What is in loops is multiplied as its cycles are, what is in none is not:
+        an optimizer's update of all parameters runs once beside loops over layers.
+        """
+        inside = self.cycles_once - self.cycles_outside
+        outside = min(self.bytes_outside, once) if inside else once
+        turns = (self.cycles - self.cycles_outside) / inside if inside else 1.0
+        return outside + (once - outside) * turns
 
 
 def read(text: str, devices: int) -> Costs:
@@ -93,6 +110,7 @@ def read(text: str, devices: int) -> Costs:
     collectives, cycles, once = [], 0, 0
     for name, repeats in times.items():
         body = computations[name]
+        types = _types(body)
         for place, instruction in enumerate(body):
             cycles += repeats * instruction.cycles
             once += instruction.cycles
@@ -104,13 +122,15 @@ def read(text: str, devices: int) -> Costs:
                 Collective(
                     # Each device keeps its share of the sum alone.
                     "reduce-scatter" if name.startswith("all-reduce-scatter") else kind,
-                    _operand_bytes(instruction, body) * (group if kind == "all-gather" else 1),
+                    _operand_bytes(instruction, types) * (group if kind == "all-gather" else 1),
                     group,
                     repeats,
                     hidden.get(name, 0) or _hidden(computations, body, place),
                 )
             )
-    return Costs(tuple(collectives), cycles, once)
+    body = computations.get(entry, [])
+    outside = sum(line.cycles for line in body)
+    return Costs(tuple(collectives), cycles, once, outside, _bytes(body))
 
 
 def parse(text: str) -> tuple[dict[str, list[Instruction]], str]:
@@ -201,12 +221,25 @@ def array_bytes(type_: str) -> float:
     return total
 
 
-def _operand_bytes(instruction: Instruction, body: Sequence[Instruction]) -> float:
+def _types(body: Sequence[Instruction]) -> dict[str, str]:
+    return {line.name: line.result for line in body}
+
+
+def _operand_bytes(instruction: Instruction, types: Mapping[str, str]) -> float:
     written = array_bytes(instruction.arguments)
     if written:
         return written
-    types = {line.name: line.result for line in body}
     return sum(array_bytes(types.get(name, "")) for name in instruction.operands)
+
+
+def _bytes(body: Sequence[Instruction]) -> float:
+    """What a computation's own instructions read and write."""
+    types = _types(body)
+    return sum(
+        _operand_bytes(line, types) + array_bytes(line.result)
+        for line in body
+        if line.opcode not in _SILENT and not line.opcode.endswith("-done")
+    )
 
 
 def _group(attributes: str, devices: int) -> int:

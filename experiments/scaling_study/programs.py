@@ -26,6 +26,8 @@ from pnag_jax.training.parallel import StepFn
 TRAINING = ("stage1", "prior", "surrogate")
 SAMPLING = ("generation", "prior_sampling")
 PROGRAMS = TRAINING + SAMPLING
+# Compiled under both strategies; what the others exchange is like one of these.
+COMPARED = ("stage1", "prior", "generation")
 
 # Steps that the learning rate is scheduled for; the cost does not depend on it.
 _STEPS = 10_000

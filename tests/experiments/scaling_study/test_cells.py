@@ -59,16 +59,24 @@ def test_jax_names_a_release_of_libtpu():
     assert topology._numbers(topology.wanted_version() or "") > (0,)
 
 
-def test_every_program_is_compiled_for_one_chip_and_under_both_strategies_for_all():
+def test_every_program_is_compiled_for_one_chip_and_for_all():
     found = cells.compiled(POD, BATCHES)
     weak = {(c.program, c.strategy) for c in found if c.study == "weak" and c.devices == 16}
-    assert weak == {(name, strategy) for name in BATCHES for strategy in ("pmap", "mesh")}
+    compared = ("stage1", "prior", "generation")
+    assert weak == {(name, "mesh") for name in BATCHES} | {(name, "pmap") for name in compared}
     assert {c.program for c in found if c.devices == 1} == set(BATCHES)
     assert {c.each for c in found if c.study == "strong"} == {64 // 16}
 
 
+def test_quick_cells_come_last():
+    found = cells.longest_first(cells.compiled(POD, BATCHES) + cells.ladder(POD, (4, 4), 8))
+    kinds = [c.study == "strong" or c.program in ("generation", "prior_sampling") for c in found]
+    assert kinds == sorted(kinds)
+
+
 def test_the_mesh_of_a_ladder_keeps_the_batch_a_chip():
     split = [c for c in cells.ladder(POD, (4, 4), 8) if c.study == "split"]
+    assert all(c.strategy == "mesh" for c in split)
     assert [(c.program, c.devices, c.each, c.model) for c in split] == [
         ("100M", 16, 8, 4),
         ("1B", 16, 8, 4),

@@ -55,6 +55,9 @@ def test_loops_multiply_what_is_inside_them():
     )
     assert costs.cycles_once == 7 + 100
     assert costs.cycles == 7 + 8 * 100  # the reducer's own cycle is no work of its own
+    # Outside of it: what the first fusion and the all-reduce read and write.
+    outside = (2 * 8 * 64 * 1024 + 4 + 2 * 64 * 1024) + 2 * 4 * (1024 + 16)
+    assert costs.bytes_in_all(outside + 1000.0) == outside + 8 * 1000
 
 
 def test_an_annotated_trip_count_comes_first():
