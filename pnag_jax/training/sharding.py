@@ -2,8 +2,8 @@
 
 The mesh has two axes: over both of them batches are split, over ``model``
 parameters and optimizer state too (ZeRO, Rajbhandari et al., 2020, section 5):
-the parameters of a layer are gathered where it is used, and what is split is
-the sum of its gradients.  Which axis of an array is split follows from its
+the parameters of a layer are gathered where it is used, and the sum of its
+gradients is split again.  Which axis of an array is split follows from its
 shape alone, so that a state that exists only as ``jax.eval_shape`` can be
 placed too.
 
