@@ -65,7 +65,7 @@ def compiled(found: Slice, batches: Mapping[str, int]) -> list[Cell]:
         if found.num_chips > 1:
             cells += [
                 Cell(COMPILED, WEAK, name, strategy, found.num_chips, batches[name])
-                for strategy in (STRATEGIES if name in programs.COMPARED else ("mesh",))
+                for strategy in _strategies(name)
             ]
         if found.num_chips > 1 and name in programs.TRAINING:
             each = batches[name] // found.num_chips
@@ -89,15 +89,19 @@ def measured(counts: Sequence[int], batches: Mapping[str, int]) -> list[Cell]:
         Cell(MEASURED, WEAK, name, strategy, count, batches[name])
         for count in counts
         for name in programs.PROGRAMS
-        for strategy in STRATEGIES
+        for strategy in _strategies(name)
     ]
     return weak + [
-        Cell(MEASURED, STRONG, name, "pmap", count, batches[name] // count)
+        Cell(MEASURED, STRONG, name, _strategies(name)[0], count, batches[name] // count)
         for count in counts
         for name in programs.TRAINING
         # On one device both studies are the same.
         if count > 1
     ]
+
+
+def _strategies(program: str) -> tuple[str, ...]:
+    return STRATEGIES if program in programs.COMPARED else ("mesh",)
 
 
 def ladder(found: Slice, mesh: tuple[int, int], each: int) -> list[Cell]:

@@ -26,7 +26,7 @@ from pnag_jax.training.parallel import StepFn
 TRAINING = ("stage1", "prior", "surrogate")
 SAMPLING = ("generation", "prior_sampling")
 PROGRAMS = TRAINING + SAMPLING
-# Compiled under both strategies; what the others exchange is like one of these.
+# Studied under both strategies; the others, which exchange what one of these does, under mesh.
 COMPARED = ("stage1", "prior", "generation")
 
 # Steps that the learning rate is scheduled for; the cost does not depend on it.
