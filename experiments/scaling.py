@@ -60,8 +60,8 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
     if unknown or not values.parts:
         raise UsageError(f"--parts={','.join(values.parts)}: accepted are {', '.join(cells.PARTS)}")
     mesh = parse_mesh(values.mesh, found)
-    for flag in ("batch", "stage1_batch"):
-        cells.check_divides(flag, values[flag].value, [found.num_chips])
+    cells.check_divides("batch", values.batch, [found.num_chips])
+    cells.check_divides("stage1_batch", values.stage1_batch, [found.num_chips])
     library = None
     if {cells.COMPILED, cells.LADDER} & set(values.parts):
         library = topology.library_version()

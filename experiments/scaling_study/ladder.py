@@ -78,9 +78,9 @@ def training(rung: Rung, space: Space) -> Training:
         next_scale_step.make_step(model, optimizer),
         lambda key: next_scale_step.create_state(key, model, optimizer),
         lambda count: Examples(
-            codes=np.zeros((count, sum(model.sizes)), np.int32),
-            quality=np.zeros((count, 1), np.float32),
-            hardware=np.zeros((count, 1), np.float32),
+            codes=jnp.zeros((count, sum(model.sizes)), jnp.int32),
+            quality=jnp.zeros((count, 1)),
+            hardware=jnp.zeros((count, 1)),
         ),
     )
 

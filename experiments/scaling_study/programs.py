@@ -41,7 +41,7 @@ class Training(NamedTuple):
     Attributes:
       step: one update.
       create: the state before it, of a key.
-      batch: so many examples, leaves ``[count, ...]`` of numpy.
+      batch: so many examples, leaves ``[count, ...]``.
     """
 
     step: StepFn

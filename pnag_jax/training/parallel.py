@@ -24,7 +24,6 @@ to the order of additions, the results are those of one device.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 from collections.abc import Mapping, Sequence
@@ -266,18 +265,22 @@ class Epoch:
                 # All that the compiler needs to split the work on the batch.
                 row = jax.lax.with_sharding_constraint(row, self._split)
             batch = jax.tree.map(lambda x: x.at[row].get(mode="promise_in_bounds"), data)
-            with context():
-                state, metrics = self._step(state, batch, jax.random.fold_in(key, s), axis_name)
+            state, metrics = self._update(state, batch, jax.random.fold_in(key, s), axis_name)
             return spread(state), metrics
 
-        # For sharding.split_examples.
-        mesh = self._mesh.abstract_mesh
-        context = functools.partial(jax.sharding.use_abstract_mesh, mesh)
-        context = context if axis_name is None else contextlib.nullcontext
         # After the loop once more, or the compiler chooses for what leaves it.
         spread = self._spread if axis_name is None else lambda state: state
         state, metrics = jax.lax.scan(body, state, (jnp.arange(self.steps_per_epoch), rows))
         return spread(state), metrics
+
+    def _update(
+        self, state: PyTree, batch: PyTree, key: jax.Array, axis_name: str | None
+    ) -> tuple[PyTree, Metrics]:
+        if axis_name is not None:
+            return self._step(state, batch, key, axis_name)
+        # For sharding.split_examples.
+        with jax.sharding.use_abstract_mesh(self._mesh.abstract_mesh):
+            return self._step(state, batch, key, None)
 
     def _spread(self, state: PyTree) -> PyTree:
         """Keeps every leaf where its rule puts it; for traced states."""
