@@ -11,6 +11,7 @@ import contextlib
 import glob
 import hashlib
 import importlib.util
+import json
 import os
 import re
 import sys
@@ -24,7 +25,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Sharding
 
-from pnag_jax.errors import UserError
+from pnag_jax.errors import DataError, UsageError, UserError
 
 PyTree = Any
 
@@ -33,6 +34,8 @@ PyTree = Any
 _SECONDS_TO_END = 14 * 24 * 3600
 # Launchers tell each process of how many it is one.
 _COUNTS = ("OMPI_COMM_WORLD_SIZE", "MEGASCALE_NUM_SLICES")
+
+_PAGE = 4096
 
 # What the libraries of collective operations say of a process that is gone.
 _LOST = re.compile(r"Gloo|NCCL|UNAVAILABLE|Connection closed")
@@ -188,6 +191,29 @@ def highest(number: int) -> int:
     return int(np.max(multihost_utils.process_allgather(np.int32(number))))
 
 
+def agree(fault: UserError | None) -> None:
+    """Makes a fault of one process, the first that has one, one of all.
+
+    Args:
+      fault: of this process, None where there is none.
+
+    Raises:
+      UserError: or of its kinds, as it is.
+    """
+    if count() == 1:
+        if fault is not None:
+            raise fault
+        return
+    said = texts("" if fault is None else json.dumps([fault.exit_code, str(fault)]))
+    for number, text in enumerate(said):
+        if text and number == index() and fault is not None:
+            raise fault
+        if text:
+            code, message = json.loads(text)
+            kinds = {kind.exit_code: kind for kind in (UserError, UsageError, DataError)}
+            raise kinds.get(code, UserError)(message)
+
+
 def require_same(tree: PyTree, what: str) -> None:
     """Refuses to go on where processes hold different arrays.
 
@@ -217,7 +243,9 @@ def texts(text: str) -> list[str]:
     if (digests == digests[0]).all():
         return [text] * count()
     lengths = multihost_utils.process_allgather(np.int32(len(raw)))
-    padded = np.pad(raw, (0, int(lengths.max()) - len(raw)))
+    # In whole pages: texts of other lengths need no other program.
+    room = -(-int(lengths.max()) // _PAGE) * _PAGE
+    padded = np.pad(raw, (0, room - len(raw)))
     gathered = multihost_utils.process_allgather(padded)
     return [row[:n].tobytes().decode() for row, n in zip(gathered, lengths, strict=True)]
 
