@@ -11,7 +11,8 @@ class, or an ``.npz`` file with ``images`` and ``labels``.
 
 Every architecture is trained ``--seeds`` times; its outcome depends on it and the
 seed alone, not on what trains beside it.  Validation accuracy ranks, test
-accuracy is only told.  The same ``--workdir`` resumes after a kill.
+accuracy is only told.  The same ``--workdir`` resumes after a kill.  Several processes
+(``--distributed``) train as one, each on its own devices.
 
 Leaves in the workdir: table.npz (a table for any program's --benchmark, written
 after every group), results.json, report.html, metrics.jsonl, timings.jsonl,
@@ -33,12 +34,19 @@ import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import architectures, command, real_training, skeletons, training_outcome
+from experiments import (
+    architectures,
+    command,
+    distributed,
+    real_training,
+    skeletons,
+    training_outcome,
+)
 from experiments.command import say
 from pnag_jax import datasets, networks, spaces
 from pnag_jax.errors import UsageError, UserError
 from pnag_jax.networks.recipe import Recipe
-from pnag_jax.training import interrupts
+from pnag_jax.training import hosts, interrupts
 from pnag_jax.training.progress import Progress
 from pnag_jax.training.workdir import Workdir
 
@@ -65,6 +73,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_bool(
         "one_at_a_time", False, "Compile each architecture by itself.", flag_values=values
     )
+    distributed.define(values)
     flags.DEFINE_bool(
         "strict_resume", False, "Refuse a damaged newest checkpoint.", flag_values=values
     )
@@ -81,12 +90,13 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 def main(values: flags.FlagValues = flags.FLAGS) -> None:
     """Trains what the flags ask for."""
     _use_cores(values.cpu_devices)
-    with interrupts.watch() as interrupt:
+    distributed.join(values)
+    with hosts.together(), interrupts.watch() as interrupt:
         run(values, interrupt)
 
 
 def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, Any]:
-    """The program; returns what ``results.json`` holds.
+    """The program; returns what ``results.json`` holds, nothing where it does not lead.
 
     Raises:
       UsageError: a flag that is not accepted; nothing was begun.
@@ -106,6 +116,8 @@ def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, 
     # Before a generator is trained: a field that does not exist should not cost minutes.
     _check_network(space, data, skeleton)
     environment = command.environment()
+    images = [(part.images, part.labels) for part in (data.train, data.valid, data.test)]
+    hosts.require_same(images, "the images that are trained on")
     given = {
         **{name: values[name].value for name in ("space", "dataset", "archs", "seed", "seeds")},
         **{name: values[name].value for name in ("group", "one_at_a_time", "generator_workdir")},
@@ -113,23 +125,32 @@ def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, 
         "recipe": dataclasses.asdict(recipe),
         "config": None if values.config is None else values.config.to_dict(),
     }
+    distributed.require_same(PROGRAM, "", given)
     key_archs, _ = jax.random.split(jax.random.key(values.seed))
-    progress = Progress()
-    with Workdir(values.workdir, program=PROGRAM, config=given) as folder:
-        generator = None
-        if asked.kind == "generated":
-            generator = architectures.generator(
-                space,
-                config=values.config,
-                generator_workdir=values.generator_workdir,
-                workdir_path=folder.path,
-                seed=values.seed,
-                interrupt=interrupt,
-                progress=progress,
-            )
+    progress = Progress(quiet=not hosts.leads())
+    with (
+        distributed.folder(values.workdir) as path,
+        Workdir(path, program=PROGRAM, config=given) as folder,
+    ):
+        generator = functools.partial(
+            architectures.generator,
+            space,
+            config=values.config,
+            generator_workdir=values.generator_workdir,
+            workdir_path=folder.path,
+            seed=values.seed,
+            interrupt=interrupt,
+            progress=progress,
+        )
         plan = real_training.Plan(
             space_name=space.name,
-            genotypes=architectures.make(asked, space, key=key_archs, generator=generator),
+            genotypes=architectures.make_alike(
+                asked,
+                space,
+                key=key_archs,
+                generator=generator,
+                trained=architectures.is_trained(values.generator_workdir, folder.path),
+            ),
             seeds=tuple(range(values.seed, values.seed + values.seeds)),
             data=data,
             recipe=recipe,
@@ -153,6 +174,8 @@ def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, 
             strict_resume=values.strict_resume,
             after_group=write,
         )
+        if not hosts.leads():
+            return {}
         write(found)
         return training_outcome.report(plan, found, folder, given, environment)
 

@@ -168,20 +168,38 @@ def told(tree: PyTree) -> PyTree:
     """
     if count() == 1:
         return tree
+    packed = _pack(tree)
+    return _unpack(np.asarray(multihost_utils.broadcast_one_to_all(packed)), tree)
+
+
+def gathered(tree: PyTree) -> list[PyTree]:
+    """Every process's numbers, by process, on all; leaves and errors as of :func:`told`."""
+    if count() == 1:
+        return [tree]
+    return [_unpack(row, tree) for row in multihost_utils.process_allgather(_pack(tree))]
+
+
+def _pack(tree: PyTree) -> np.ndarray:
+    """One buffer of bytes: one program to send it, and nothing is rounded."""
+    return np.frombuffer(b"".join(x.tobytes() for x in _raw(tree)), np.uint8)
+
+
+def _unpack(packed: np.ndarray, tree: PyTree) -> PyTree:
     leaves, structure = jax.tree.flatten(tree)
-    raw = [np.asarray(jax.random.key_data(x) if is_key(x) else x) for x in leaves]
-    # One buffer of bytes: one program, and nothing is rounded.
-    bytes_ = np.frombuffer(b"".join(x.tobytes() for x in raw), np.uint8)
-    bytes_ = np.asarray(multihost_utils.broadcast_one_to_all(bytes_))
     found, start = [], 0
-    for leaf, x in zip(leaves, raw, strict=True):
-        part: Any = np.frombuffer(bytes_[start : start + x.nbytes].tobytes(), x.dtype)
+    for leaf, x in zip(leaves, _raw(tree), strict=True):
+        part: Any = np.frombuffer(packed[start : start + x.nbytes].tobytes(), x.dtype)
         part = part.reshape(x.shape)
         if is_key(leaf):
             part = jax.random.wrap_key_data(part, impl=jax.random.key_impl(leaf))
         found.append(part)
         start += x.nbytes
     return jax.tree.unflatten(structure, found)
+
+
+def _raw(tree: PyTree) -> list[np.ndarray]:
+    leaves = jax.tree.leaves(tree)
+    return [np.asarray(jax.random.key_data(x) if is_key(x) else x) for x in leaves]
 
 
 def highest(number: int) -> int:

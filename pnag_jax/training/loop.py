@@ -136,7 +136,7 @@ def fit(
                 raise UserError(f"{fault} (epoch {number}); {saved} in {checkpoints.folder}")
             last = number + 1 == num_epochs
             if epoch.spans and interrupt is not None:
-                interrupt.signum = hosts.highest(interrupt.signum or 0) or None
+                interrupt.agree()
             requested = interrupt is not None and interrupt.requested
             if last or requested or (number + 1) % save_every_epochs == 0:
                 # Lines first: what a checkpoint has left behind must be on the disk.

@@ -1,7 +1,7 @@
 """Runs command lines, each in a fork of one process that has imported all.
 
 Reads a JSON list of groups from standard input, each a list of
-``[space, argument, ...]`` that run side by side, and writes a JSON list of
+``[program, argument, ...]`` that run side by side, and writes a JSON list of
 ``[status, standard error]``.
 """
 
@@ -14,7 +14,8 @@ from typing import IO
 
 import jax
 
-from experiments import pipeline  # noqa: F401
+from experiments import pipeline, train_architectures  # noqa: F401
+from tests.experiments import small_training
 
 
 def start(space: str, arguments: list[str]) -> tuple[int, IO[str]]:
@@ -24,6 +25,8 @@ def start(space: str, arguments: list[str]) -> tuple[int, IO[str]]:
         return child, stderr
     os.dup2(stderr.fileno(), 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if space == "train_architectures":
+        small_training.use_toys(setattr, *arguments)
     sys.argv = [f"{space}.py", *arguments]
     try:
         runpy.run_module(f"experiments.{space}", run_name="__main__", alter_sys=True)

@@ -1,4 +1,4 @@
-"""Programs as several processes: who is refused, who writes."""
+"""Programs as several processes: who is refused, who writes, what comes out."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import socket
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from pnag_jax.training.interrupts import Interrupted
+from tests.experiments import small_training
 from tests.experiments.small_run import ROOT, SMALL
 
 
@@ -36,13 +39,45 @@ def workdirs(finished, tmp_path_factory) -> list[pathlib.Path]:
     return [shutil.copytree(finished, folder / "0"), folder / "1"]
 
 
+# How architectures are trained: ten trainings of which nine go together; three of two.
+TRAININGS = {
+    "population": ("--group=9",),
+    "alone": (small_training.ALONE, "--archs=random:3"),
+}
+
+
+def trained(workdir, how, **more):
+    """By this one process, on as many devices."""
+    with pytest.MonkeyPatch.context() as patch:
+        small_training.use_toys(patch.setattr, *TRAININGS[how])
+        return small_training.finish(workdir, *TRAININGS[how], **more)
+
+
 @pytest.fixture(scope="module")
-def outcomes(programs, workdirs) -> list[tuple[int, str]]:
-    same, other = free_ports(2)
+def begun(tmp_path_factory) -> dict[str, pathlib.Path]:
+    """Folders of trainings that one process was stopped in, within the first group."""
+    folders = {how: tmp_path_factory.mktemp("begun") / how for how in TRAININGS}
+    for folder, how in zip(folders.values(), TRAININGS, strict=True):
+        with pytest.raises(Interrupted):
+            trained(folder, how, interrupt=small_training.Signals(left=0))
+    return folders
+
+
+@pytest.fixture(scope="module")
+def outcomes(programs, workdirs, begun) -> list[tuple[int, str]]:
+    same, other, *ports = free_ports(2 + len(begun))
     groups = [
         [["gnn", *SMALL, f"--workdir={workdirs[i]}", *together(same, i)] for i in (0, 1)],
         [["gnn", f"--seed={i}", f"--workdir={workdirs[1]}", *together(other, i)] for i in (0, 1)],
     ]
+    for port, (how, folder) in zip(ports, begun.items(), strict=True):
+        flags = (*small_training.SMALL, "--group=4", *TRAININGS[how], "--cpu_devices=4")
+        groups.append(
+            [
+                ["train_architectures", *flags, f"--workdir={folder}", *together(port, i)]
+                for i in (0, 1)
+            ]
+        )
     done = subprocess.run(
         [sys.executable, pathlib.Path(__file__).with_name("forked.py")],
         input=json.dumps(groups),
@@ -69,6 +104,25 @@ def test_of_a_finished_run_the_first_process_alone_speaks(workdirs, outcomes, fi
 
 def test_processes_that_are_started_differently_are_refused(outcomes):
     message = "process 0 and process 1 were started differently: config.seed was 0 and is 1"
-    assert [status for status, _ in outcomes[2:]] == [2, 2]
-    for who, (_, stderr) in zip(("error", "error in process 1"), outcomes[2:], strict=True):
+    assert [status for status, _ in outcomes[2:4]] == [2, 2]
+    for who, (_, stderr) in zip(("error", "error in process 1"), outcomes[2:4], strict=True):
         assert stderr.splitlines()[-1] == f"{who}: {message}"
+
+
+@pytest.mark.parametrize("how", TRAININGS)
+def test_architectures_that_two_processes_train_come_out_as_of_one(how, begun, outcomes, tmp_path):
+    """Eight devices in one process and in two, which go on where another one was stopped."""
+    number = 4 + 2 * list(TRAININGS).index(how)
+    (leads, said), (follows, heard) = outcomes[number : number + 2]
+    assert (leads, follows) == (0, 0), said + heard
+    assert "best by validation" in said and "best by validation" not in heard
+    one = trained(tmp_path, how)
+    results = json.loads((begun[how] / "results.json").read_text())
+    assert results["best"] == one["best"] and results["environment"]["host_count"] == 2
+    metrics = "metrics.jsonl"
+    assert (begun[how] / metrics).read_bytes() == (tmp_path / metrics).read_bytes()
+    tables = [np.load(folder / "table.npz") for folder in (begun[how], tmp_path)]
+    for name in set(tables[0].files) - {"meta"}:
+        np.testing.assert_array_equal(*(table[name] for table in tables))
+    kept = (begun[how] / "checkpoints").iterdir()
+    assert [folder.name for folder in kept] == ["finished"]

@@ -2,66 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import numpy as np
 import pytest
-from absl import flags
 
-from experiments import real_training, train_architectures
-from pnag_jax import benchmarks, networks
+from experiments import real_training
+from pnag_jax import benchmarks
 from pnag_jax.errors import UsageError
 from pnag_jax.training import metrics
-from pnag_jax.training.interrupts import Interrupt, Interrupted
+from pnag_jax.training.interrupts import Interrupted
+from tests.experiments.small_training import Signals, finish, use_toys
 from tests.networks import toy
-
-
-@dataclasses.dataclass
-class Signals(Interrupt):
-    """Asks to stop when it has been asked that often."""
-
-    left: int = 10**9
-
-    @property
-    def requested(self):
-        self.left -= 1
-        return self.left < 0
-
-    def check(self, saved):
-        if self.requested:
-            raise Interrupted(15, saved)
 
 
 @pytest.fixture(autouse=True)
 def toys(monkeypatch):
-    """Networks of nb201 that are dense layers."""
-    monkeypatch.setattr(networks, "population", lambda space, classes, **_: toy.Toy(classes))
-    monkeypatch.setattr(train_architectures.datasets, "load", lambda name: toy.data())
-
-
-def values(workdir, *more):
-    found = flags.FlagValues()
-    train_architectures.define_flags(found)
-    found(
-        [
-            *("program", "--space=nb201", "--archs=random:5", "--seeds=2", "--group=4"),
-            *("--epochs=3", "--batch_size=8", "--skeleton=channels=2,cells=1"),
-            *(f"--workdir={workdir}", *more),
-        ]
-    )
-    return found
-
-
-def finish(workdir, *more, interrupt=None):
-    return train_architectures.run(values(workdir, *more), interrupt or Signals())
+    use_toys(monkeypatch.setattr)
 
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(networks, "population", lambda space, classes, **_: toy.Toy(classes))
-        patch.setattr(train_architectures.datasets, "load", lambda name: toy.data())
+        use_toys(patch.setattr)
         folder = tmp_path_factory.mktemp("unbroken")
         return folder, finish(folder)
 
