@@ -12,12 +12,12 @@ from typing import Any
 
 import jax
 
+import pnag_jax
 from experiments import command, knowledge, phases, searching, stage1
 from experiments.command import say
 from experiments.comparison_plan import GENERATOR, Plan
 from experiments.comparison_text import outcome, pretraining_line
 from experiments.phases import Phase
-from pnag_jax import reports
 from pnag_jax.benchmarks import Task
 from pnag_jax.generation import Generator
 from pnag_jax.methods.results import SearchResult
@@ -195,7 +195,7 @@ class _Run:
                 writer.write(query + 1, _means_at(results["search"], query))
         logged = metrics.read(folder.inside(f"{GENERATOR}/{metrics.METRICS}"))
         with files.writing(page):
-            reports.write(folder.path, results, logged if results["training"] else [])
+            pnag_jax.reports.write(folder.path, results, logged if results["training"] else [])
         # Last: where it is, the page is its page.
         folder.write_json("results.json", results)
         say(f"report: {page}")

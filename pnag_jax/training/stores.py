@@ -1,4 +1,7 @@
-"""Arrays on the disk as orbax writes them, by one process or by all of a run."""
+"""Arrays on the disk as orbax writes them, by one process or by all of a run.
+
+Orbax is imported when the first array is read or written: a new run trains before.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,17 @@ import os
 import pathlib
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 from jax.sharding import Sharding
 
 from pnag_jax.errors import DataError, UserError
 from pnag_jax.training import hosts
+
+if TYPE_CHECKING:
+    import orbax.checkpoint as ocp
 
 Array = np.ndarray | jax.Array
 
@@ -43,6 +48,8 @@ def write(folder: pathlib.Path, arrays: Mapping[str, Array], *, together: bool) 
         if array.size
     }
     if items:
+        import orbax.checkpoint as ocp
+
         try:
             with _orbax(together) as checkpointer:
                 args = ocp.args.PyTreeSave({item: arrays[name] for name, item in items.items()})
@@ -69,6 +76,8 @@ def read(
     """
     if not items:
         return {}
+    import orbax.checkpoint as ocp
+
     restore_args: dict[str, Any] = {
         item: ocp.ArrayRestoreArgs(sharding=shardings[name])
         if name in shardings
@@ -97,6 +106,8 @@ def writer_of(name: str) -> int:
 @contextlib.contextmanager
 def _orbax(together: bool) -> Iterator[ocp.Checkpointer]:
     """A checkpointer for this process alone or for all, without orbax's own log of tracebacks."""
+    import orbax.checkpoint as ocp
+
     me = hosts.index()
     checkpointer = ocp.Checkpointer(
         ocp.PyTreeCheckpointHandler(),

@@ -17,6 +17,9 @@ import jax
 from experiments import pipeline, train_architectures  # noqa: F401
 from tests.experiments import small_training
 
+# A start does not wait for what is used behind a training, or never.
+assert not {"matplotlib", "orbax", "optuna", "sklearn"} & set(sys.modules)
+
 
 def start(space: str, arguments: list[str]) -> tuple[int, IO[str]]:
     stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115
