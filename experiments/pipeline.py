@@ -29,6 +29,7 @@ from experiments import (
     run_flags,
     searching,
     settings,
+    spreading,
     stage1,
     transferring,
 )
@@ -235,7 +236,7 @@ class _Run:
         self._strict = strict_resume
         self._profile = profile
         self._interrupt = interrupt
-        self._all_train = self._all_train_prior = False
+        self._all_train = self._all_train_prior = self._together = False
         self._progress = Progress(quiet=not hosts.leads())
         root = jax.random.key(config.seed)
         self._key_train, self._key_generate, self._key_search = jax.random.split(root, 3)
@@ -257,6 +258,10 @@ class _Run:
         # Opened before any work, so that a refusal comes at once.
         generate, search = self._generate_phase(), self._search_phase()
         self._open_prior(told)
+        if spreading.agreed(search, self._table, self._task):
+            # All read a generator in the way that all train one.
+            fits = self._config.train.batch_size % jax.device_count() == 0
+            self._together = fits or not self._generative
         if "train" in self._wanted:
             # All processes train what is missing; what is finished, the leader reads alone.
             train_prior = self._columns is not None and not told
@@ -268,8 +273,21 @@ class _Run:
                 if train_prior:
                     self._prior  # noqa: B018
                 self._done("prior")
-        if not hosts.leads():
+        if self._together and self._generative and not self._all_train:
+            # What is trained already, all get from the leader.
+            self._all_train = True
+            self._trained  # noqa: B018
+        if hosts.leads():
+            self._generate(generate)
+        if search is None or self._table is None or self._task is None:
             return
+        if self._together or hosts.leads():
+            if self._together or search.result is None:
+                search.finish(self._search(self._table, self._task))
+            self._done(search.name)
+
+    def _generate(self, generate: Phase | None) -> None:
+        """Generates, and what the prior is asked for, unless that is done."""
         if generate is not None:
             if generate.result is None:
                 generator, training = self._trained
@@ -287,10 +305,14 @@ class _Run:
                 if not asking.is_done(self._folder, self._config):
                     asking.run(self._config, self._prior, key=self._key_ask, folder=self._folder)
                 self._done("conditional")
-        if search is not None and self._table is not None and self._task is not None:
-            if search.result is None:
-                search.finish(self._search(self._table, self._task))
-            self._done(search.name)
+
+    @functools.cached_property
+    def _generative(self) -> bool:
+        """Whether a method of the search takes a generator."""
+        several_goals = isinstance(self._task, Goal)
+        names = self._config["objectives" if several_goals else "search"].methods
+        registry = several if several_goals else methods
+        return bool(searching.taking("generator", settings.words(names), registry))
 
     def _open_prior(self, trained: bool) -> None:
         """Refuses another prior than that of the folder, or one that is not trained yet."""
@@ -361,17 +383,16 @@ class _Run:
         )
 
     def _search(self, table: Table, task: Task | Goal) -> dict[str, Any]:
-        module, registry, group = (
-            (fronts, several, "objectives")
-            if isinstance(task, Goal)
-            else (searching, methods, "search")
-        )
-        names = settings.words(self._config[group].methods)
-        generative = searching.taking("generator", names, registry)
         say(f"search: {task.name} of {table.source}")
-        run: Callable[..., dict[str, Any]] = module.run
+        run: Callable[..., dict[str, Any]] = fronts.run if isinstance(task, Goal) else searching.run
         if self._known is not None:
-            start = knowledge.start(self._config, self._known, self._folder.path, self._interrupt)
+            start = knowledge.start(
+                self._config,
+                self._known,
+                self._folder.path,
+                self._interrupt,
+                together=self._together,
+            )
             run = functools.partial(run, start=start)
         return run(
             self._config,
@@ -379,10 +400,11 @@ class _Run:
             task,
             key=self._key_search,
             workdir_path=self._folder.path,
-            generator=self._trained[0] if generative else None,
+            generator=self._trained[0] if self._generative else None,
             interrupt=self._interrupt,
             progress=self._progress,
             strict_resume=self._strict,
+            together=self._together,
         )
 
     def _done(self, name: str) -> None:

@@ -12,9 +12,11 @@ import sys
 import numpy as np
 import pytest
 
+from pnag_jax.training import manifest, stores
+from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.interrupts import Interrupted
 from tests.experiments import small_training
-from tests.experiments.small_run import ROOT, SMALL
+from tests.experiments.small_run import ROOT, SMALL, read_lines, without_timings
 
 
 def together(port: int, number: int) -> tuple[str, ...]:
@@ -34,9 +36,10 @@ def free_ports(count: int) -> list[int]:
 
 @pytest.fixture(scope="module")
 def workdirs(finished, tmp_path_factory) -> list[pathlib.Path]:
-    """Of a finished run, for the first process, and of nothing, for the second."""
+    """Of a run that has but to search, for the first process, and of nothing, for the second."""
     folder = tmp_path_factory.mktemp("together")
-    return [shutil.copytree(finished, folder / "0"), folder / "1"]
+    searched = shutil.ignore_patterns("search*", "results.json", "report.html", "ledger.jsonl")
+    return [shutil.copytree(finished, folder / "0", ignore=searched), folder / "1"]
 
 
 # How architectures are trained: ten trainings of which nine go together; three of two.
@@ -92,14 +95,37 @@ def outcomes(programs, workdirs, begun) -> list[tuple[int, str]]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_of_a_finished_run_the_first_process_alone_speaks(workdirs, outcomes, finished):
+def assert_same_searches(folder, other):
+    """But for the clock's, the newest checkpoints of two searches hold the same bits."""
+    steps = [Checkpoints(each).steps()[-1] for each in (folder, other)]
+    assert steps[0] == steps[1]
+    trees = []
+    for each in (folder, other):
+        kept = each / str(steps[0])
+        trees.append(stores.read(kept / "arrays", manifest.read(kept).items, {}))
+    assert trees[0].keys() == trees[1].keys()
+    for name in trees[0]:
+        if "seconds" not in name.rpartition("clock")[2]:
+            np.testing.assert_array_equal(trees[0][name], trees[1][name], err_msg=name)
+
+
+def test_seeds_on_two_processes_find_what_they_find_on_one(workdirs, outcomes, finished):
+    """By a generator that the first process reads; it alone speaks and keeps."""
     (leads, said), (follows, heard) = outcomes[:2]
     assert (leads, follows) == (0, 0), said + heard
-    assert "generation: " in said and said.splitlines()[-1].startswith("nothing left to do: ")
-    assert "generation: " not in heard and "left to do" not in heard
+    assert "generation: " in said and "search: " in said
+    assert "generation: " not in heard and "search: " not in heard
     assert not workdirs[1].exists()
-    for name in ("results.json", "generated.jsonl", "metrics.jsonl"):
+    for name in ("generated.jsonl", "metrics.jsonl"):
         assert (workdirs[0] / name).read_bytes() == (finished / name).read_bytes()
+    ledgers = [read_lines(folder / "ledger.jsonl") for folder in (workdirs[0], finished)]
+    assert without_timings(ledgers[0]) == without_timings(ledgers[1])
+    found, want = (json.loads((f / "results.json").read_text()) for f in (workdirs[0], finished))
+    assert found.pop("environment")["host_count"] == 2 and want.pop("environment")
+    assert without_timings(found) == without_timings(want)
+    for name in ("pnag_counts", "random"):
+        folders = [folder / f"checkpoints/search-{name}" for folder in (workdirs[0], finished)]
+        assert_same_searches(*folders)
 
 
 def test_processes_that_are_started_differently_are_refused(outcomes):
