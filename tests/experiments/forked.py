@@ -14,7 +14,7 @@ from typing import IO
 
 import jax
 
-from experiments import pipeline, train_architectures  # noqa: F401
+from experiments import compare, pipeline, train_architectures  # noqa: F401
 from tests.experiments import small_training
 
 # A start does not wait for what is used behind a training, or never.

@@ -11,12 +11,15 @@ import sys
 
 import numpy as np
 import pytest
+from absl import flags
 
+from experiments import compare, comparison
 from pnag_jax.training import manifest, stores
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.interrupts import Interrupted
 from tests.experiments import small_training
 from tests.experiments.small_run import ROOT, SMALL, read_lines, without_timings
+from tests.experiments.small_table import write_table
 
 
 def together(port: int, number: int) -> tuple[str, ...]:
@@ -67,17 +70,30 @@ def begun(tmp_path_factory) -> dict[str, pathlib.Path]:
 
 
 @pytest.fixture(scope="module")
-def outcomes(programs, workdirs, begun) -> list[tuple[int, str]]:
-    same, other, *ports = free_ports(2 + len(begun))
+def compared(tmp_path_factory) -> tuple[tuple[str, ...], pathlib.Path]:
+    """Flags of a comparison, and the folder of two processes that run it."""
+    folder = tmp_path_factory.mktemp("compared")
+    table = write_table(folder / "toy.npz")
+    methods = "--methods=random,marginal_eda"
+    return (f"--benchmark={table}", methods, "--budget=8", "--seeds=3"), folder / "two"
+
+
+@pytest.fixture(scope="module")
+def outcomes(programs, workdirs, begun, compared) -> list[tuple[int, str]]:
+    same, other, searching, *ports = free_ports(3 + len(begun))
     groups = [
         [["gnn", *SMALL, f"--workdir={workdirs[i]}", *together(same, i)] for i in (0, 1)],
         [["gnn", f"--seed={i}", f"--workdir={workdirs[1]}", *together(other, i)] for i in (0, 1)],
     ]
+    given, folder = compared
+    groups.append(
+        [["compare", *given, f"--workdir={folder}", *together(searching, i)] for i in (0, 1)]
+    )
     for port, (how, folder) in zip(ports, begun.items(), strict=True):
-        flags = (*small_training.SMALL, "--group=4", *TRAININGS[how], "--cpu_devices=4")
+        given = (*small_training.SMALL, "--group=4", *TRAININGS[how], "--cpu_devices=4")
         groups.append(
             [
-                ["train_architectures", *flags, f"--workdir={folder}", *together(port, i)]
+                ["train_architectures", *given, f"--workdir={folder}", *together(port, i)]
                 for i in (0, 1)
             ]
         )
@@ -135,10 +151,26 @@ def test_processes_that_are_started_differently_are_refused(outcomes):
         assert stderr.splitlines()[-1] == f"{who}: {message}"
 
 
+def test_a_comparison_by_two_processes_is_that_of_one(outcomes, compared, tmp_path):
+    """Two of three seeds in one process and one in the other."""
+    (leads, said), (follows, heard) = outcomes[4:6]
+    assert (leads, follows) == (0, 0), said + heard
+    assert "report: " in said and "report: " not in heard
+    given, folder = compared
+    values = flags.FlagValues()
+    compare.define_flags(values)
+    values(["program", *given, f"--workdir={tmp_path}"])
+    want = comparison.run(compare.make_plan(values), tmp_path)
+    found = json.loads((folder / "results.json").read_text())
+    assert found["environment"]["host_count"] == 2
+    circumstances = {"environment": None, "command": None}
+    assert without_timings(found | circumstances) == without_timings(want | circumstances)
+
+
 @pytest.mark.parametrize("how", TRAININGS)
 def test_architectures_that_two_processes_train_come_out_as_of_one(how, begun, outcomes, tmp_path):
     """Eight devices in one process and in two, which go on where another one was stopped."""
-    number = 4 + 2 * list(TRAININGS).index(how)
+    number = 6 + 2 * list(TRAININGS).index(how)
     (leads, said), (follows, heard) = outcomes[number : number + 2]
     assert (leads, follows) == (0, 0), said + heard
     assert "best by validation" in said and "best by validation" not in heard
