@@ -74,7 +74,7 @@ class Trainer:
         self.devices = tuple(jax.devices() if devices is None else devices)
         self._places = _of_processes(self.devices)
         self.spans = len(self._places) > 1
-        self._here = self._places[hosts.index()]
+        self._here = self._places[jax.process_index()]
         mine = [self.devices[i] for i in self._here]
         mesh = jax.make_mesh((len(mine),), (_AXIS,), axis_types=(AxisType.Auto,), devices=mine)
         everywhere = NamedSharding(mesh, PartitionSpec())

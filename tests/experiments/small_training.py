@@ -48,4 +48,4 @@ def finish(workdir: Any, *more: str, interrupt: Interrupt | None = None) -> dict
     values = flags.FlagValues()
     train_architectures.define_flags(values)
     values(["program", *SMALL, "--group=4", f"--workdir={workdir}", *more])
-    return train_architectures.run(values, interrupt or Signals())
+    return train_architectures.run(values, interrupt or Interrupt())

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-
 import jax
 import pytest
 
-from experiments import searching
-from pnag_jax import benchmarks
-from pnag_jax.training import hosts
+from experiments import comparison, searching
+from experiments.comparison_plan import Plan
+from pnag_jax import benchmarks, reports
 from pnag_jax.training.interrupts import Interrupt, Interrupted
+from tests.experiments.small_run import without_timings
 from tests.experiments.small_table import write_table
 
 BUDGET = 12
@@ -21,58 +20,9 @@ def table(tmp_path_factory):
     return benchmarks.load(str(write_table(tmp_path_factory.mktemp("table") / "toy.npz")))
 
 
-@pytest.fixture
-def two(monkeypatch):
-    """Runs a function as two processes do, each given its number; returns what they return."""
-    mine, meeting, said = threading.local(), threading.Barrier(2, timeout=60), [None, None]
-
-    def exchange(value):
-        said[mine.index] = value
-        meeting.wait()
-        both = list(said)
-        meeting.wait()
-        return both
-
-    def gathered(tree):
-        both = exchange(tree)
-        shapes = [[(x.shape, x.dtype) for x in jax.tree.leaves(each)] for each in both]
-        assert shapes[0] == shapes[1]
-        return both
-
-    def index():
-        return getattr(mine, "index", 0)
-
-    def run(function):
-        results = [None, None]
-
-        def work(number):
-            mine.index = number
-            try:
-                results[number] = function(number)
-            except BaseException as error:
-                results[number] = error
-                if not isinstance(error, Interrupted):
-                    meeting.abort()
-
-        threads = [threading.Thread(target=work, args=(number,)) for number in (0, 1)]
-        with monkeypatch.context() as patch:
-            patch.setattr(hosts, "count", lambda: 2)
-            patch.setattr(hosts, "index", index)
-            patch.setattr(hosts, "gathered", gathered)
-            patch.setattr(hosts, "told", lambda tree: gathered(tree)[0])
-            patch.setattr(hosts, "highest", lambda number: max(exchange(number)))
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-        return results
-
-    return run
-
-
 def search(table, folder, seeds, **options):
     return searching.run_method(
-        "evolution:population=4",
+        "random",
         table,
         benchmarks.get_task(table, "toy@seen"),
         **{"budget": BUDGET, "seeds": seeds, "key": jax.random.key(0), "folder": folder} | options,
@@ -84,14 +34,27 @@ def found(result):
     return result.rounds, result.seeds, queries
 
 
-@pytest.mark.parametrize("seeds", [3, 1])
-def test_the_seeds_of_two_processes_are_those_of_one(two, table, tmp_path, seeds):
-    """More than one process has, or fewer; the second keeps nothing."""
-    one = search(table, tmp_path / "one", seeds)
-    both = two(lambda i: search(table, tmp_path / f"two{i}", seeds, together=True))
+def test_a_seed_that_two_processes_search_is_that_of_one(two, table, tmp_path):
+    """One has none of its own; the second keeps nothing."""
+    one = search(table, tmp_path / "one", 1)
+    both = two(lambda i: search(table, tmp_path / f"two{i}", 1, together=True))
     assert [found(result) for result in both] == [found(one)] * 2
     assert both[0].compile_seconds == 0 < both[0].method_seconds
     assert not (tmp_path / "two1").exists()
+
+
+def test_a_comparison_by_two_processes_is_that_of_one(two, table, tmp_path, monkeypatch):
+    """Two of three seeds in one process and one in the other; the first alone reports."""
+    monkeypatch.setattr(reports, "write", lambda folder, *_: (folder / "report.html").touch())
+    task = benchmarks.get_task(table, "toy@seen:true")
+    plan = Plan(table=table, tasks=(task,), methods=("random",), budget=BUDGET, seeds=3)
+    want = comparison.run(plan, tmp_path / "one")
+    got, nothing = two(lambda i: comparison.run(plan, tmp_path / f"two{i}"))
+    assert nothing == {} and not (tmp_path / "two1").exists()
+    assert without_timings(got) == without_timings(want)
+    # What is finished is not searched again.
+    monkeypatch.delattr(searching, "run_method")
+    assert two(lambda i: comparison.run(plan, tmp_path / f"two{i}")) == [got, {}]
 
 
 def test_a_signal_to_one_stops_both_and_one_process_goes_on(two, table, tmp_path):

@@ -12,7 +12,7 @@ from pnag_jax import benchmarks
 from pnag_jax.errors import UsageError
 from pnag_jax.training import metrics
 from pnag_jax.training.interrupts import Interrupted
-from tests.experiments.small_training import Signals, finish, use_toys
+from tests.experiments.small_training import ALONE, Signals, finish, use_toys
 from tests.networks import toy
 
 
@@ -105,3 +105,15 @@ def test_groups_without_a_population_are_the_seeds_of_one_architecture():
         "nb201", np.zeros((3, 6), int), (7, 8), toy.data(), None, {}, 64, False
     )
     assert [group.tolist() for group in plan.groups] == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_two_processes_compile_an_architecture_each(two, tmp_path, monkeypatch):
+    """Two groups side by side come out as of one process."""
+    use_toys(monkeypatch.setattr, ALONE)
+    flags = (ALONE, "--archs=random:2")
+    want = finish(tmp_path / "one", *flags)
+    got, nothing = two(lambda i: finish(tmp_path / f"two{i}", *flags))
+    assert nothing == {} and not (tmp_path / "two1").exists()
+    assert got["best"] == want["best"]
+    one, first = (tmp_path / name / "metrics.jsonl" for name in ("one", "two0"))
+    assert one.read_bytes() == first.read_bytes()
