@@ -118,7 +118,7 @@ def train(
 
     def on_epoch(step: int, placed: Any) -> dict[str, float]:
         del step
-        return {f"bits_{k}": v for k, v in bits(epoch.fetch(placed).params).items()}
+        return {f"bits_{k}": v for k, v in bits(epoch.fetch(placed.params)).items()}
 
     with files.writing(folder / FOLDER):
         (folder / FOLDER).mkdir(exist_ok=True)

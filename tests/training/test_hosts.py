@@ -13,7 +13,7 @@ import pytest
 import together
 import toy
 
-from pnag_jax.errors import UserError
+from pnag_jax.errors import DataError, UserError
 from pnag_jax.training import hosts, metrics
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.loop import fit
@@ -101,5 +101,16 @@ def test_two_processes_train_what_one_does_and_go_on_after_a_kill(tmp_path):
     assert step == wanted_step == 52
     for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
-    # The other process has saved nothing.
+    # The other process has saved in the folder of the first, or not at all.
     assert not (tmp_path / "two/1/checkpoints").exists()
+    assert said["written"] == [0, 1] and together.writers(Checkpoints(two / "checkpoints")) == [0]
+
+    parts = Checkpoints(tmp_path / "two/parts")
+    assert parts.steps() == [1] and not list(parts.folder.glob("*.tmp"))
+    wide = together.wide()
+    _, tree = parts.restore({"state": wide, "count": 0}, strict=True)
+    np.testing.assert_array_equal(tree["state"]["kernel"], wide["kernel"])
+    of_other = max((parts.folder / "1/arrays/ocdbt.process_1/d").iterdir())
+    of_other.write_bytes(of_other.read_bytes()[::-1])
+    with pytest.raises(DataError, match=f"{of_other}: its SHA-256 is not"):
+        parts.restore({"state": wide, "count": 0})
