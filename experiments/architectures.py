@@ -22,7 +22,9 @@ from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
 from pnag_jax.training.workdir import CONFIG
 
-FORMS = "generated:N, random:N, all, a file with one a line, or strings with ; between them"
+FORMS = (
+    "generated:N, random:N, transfer:N, all, a file with one a line, or strings with ; between them"
+)
 _MAX = 1_000_000
 _FOLDER = "generator"
 _FINISHED = pathlib.Path("phases", "training", "result.json")
@@ -32,8 +34,8 @@ class Asked(NamedTuple):
     """``--archs``, read.
 
     Attributes:
-      kind: ``generated``, ``random``, ``all`` or ``given``.
-      number: how many of the first two.
+      kind: ``generated``, ``random``, ``transfer``, ``all`` or ``given``.
+      number: how many of the first three.
       genotypes: int32 ``[n, L]`` where they are given.
     """
 
@@ -51,7 +53,7 @@ def read(text: str, space: Space) -> Asked:
       DataError: a file without architectures.
     """
     kind, colon, count = text.partition(":")
-    if kind in ("generated", "random") and colon:
+    if kind in ("generated", "random", "transfer") and colon:
         if not count.isdecimal() or not 1 <= int(count) <= _MAX:
             raise UsageError(f"--archs={text}: the number must be from 1 to {_MAX:,}")
         return Asked(kind, int(count))
@@ -225,7 +227,7 @@ def generator(
         key = jax.random.split(jax.random.key(config.seed), 3)[0]
     else:
         folder = pathlib.Path(workdir_path) / _FOLDER
-        config = _config(space) if config is None else config.copy_and_resolve_references()
+        config = default_config(space) if config is None else config.copy_and_resolve_references()
         key = jax.random.key(seed)
         with files.writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -248,12 +250,13 @@ def is_trained(generator_workdir: str | None, workdir_path: str | os.PathLike[st
     return generator_workdir is not None or own.is_file()
 
 
-def _config(space: Space) -> ConfigDict:
+def default_config(space: Space) -> ConfigDict:
+    """That of ``configs/<space>.py``; ``UsageError`` where there is none."""
     try:
         return importlib.import_module(f"configs.{space.name}").get_config()
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"--archs=generated: space {space.name} has no config of its own: --config=FILE"
+            f"--archs: space {space.name} has no config of its own: --config=FILE"
         ) from error
 
 

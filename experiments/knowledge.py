@@ -108,13 +108,9 @@ def _made(
         (trained,), tasks, _, seconds = transferring.train(
             config, plan, source, key, interrupt or Interrupt()
         )
-        # No measurement of the target is read: that would be a query.
-        classes = np.unique(plan.table.classes[plan.table.valid])
-        candidates = plan.table.genotypes[classes].astype(np.int32)
-        order, _ = transferable.propose(trained, candidates)
         found = phase.finish(
             {
-                "genotypes": candidates[order[:_PROPOSALS]].tolist(),
+                "genotypes": proposals(trained, plan.table)[:_PROPOSALS].tolist(),
                 "labels": tasks.labels,
                 "seconds": seconds,
             }
@@ -124,3 +120,14 @@ def _made(
         f" trained on them in {found['seconds']:.0f} s"
     )
     return Start(np.array(found["genotypes"], np.int32), found["labels"])
+
+
+def proposals(trained: transferable.Transferable, table: Table) -> np.ndarray:
+    """A table's architectures, each once, best first: int32 ``[n, L]``.
+
+    None of its measurements is read: that would be a query.
+    """
+    classes = np.unique(table.classes[table.valid])
+    candidates = table.genotypes[classes].astype(np.int32)
+    order, _ = transferable.propose(trained, candidates)
+    return candidates[order]

@@ -4,10 +4,12 @@
         --archs=generated:64 --skeleton=channels=4,cells=1 --workdir=W
 
 ``--archs`` is ``generated:N`` (by a generator trained in ``W/generator`` without
-labels, or that of ``--generator_workdir``), ``random:N``, ``all`` (one of each
-isomorphism class), a file with an architecture a line, or strings with ``;``
-between them.  ``--dataset`` is ``digits``, a folder with a folder of images a
-class, or an ``.npz`` file with ``images`` and ``labels``.
+labels, or that of ``--generator_workdir``), ``random:N``, ``transfer:N`` (what
+the measurements of other tasks, ``--meta`` of the space's published table, propose
+without a training), ``all`` (one of each isomorphism class), a file with an
+architecture a line, or strings with ``;`` between them.  ``--dataset`` is
+``digits``, a folder with a folder of images a class, or an ``.npz`` file with
+``images`` and ``labels``.
 
 Every architecture is trained ``--seeds`` times; its outcome depends on it and the
 seed alone, not on what trains beside it.  Validation accuracy ranks, test
@@ -38,9 +40,11 @@ from experiments import (
     architectures,
     command,
     distributed,
+    proposed,
     real_training,
     skeletons,
     training_outcome,
+    transferring,
 )
 from experiments.command import say
 from pnag_jax import datasets, networks, spaces
@@ -63,6 +67,8 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     text("workdir", None, "Folder of the run; the same one resumes.", required=True)
     text("skeleton", "", "FIELD=VALUE,... of what is around the searched part.")
     text("generator_workdir", None, "Run of experiments.<space> to generate with.")
+    text("meta", None, "Of --archs=transfer:N: others (all), a data set, a file of triples.")
+    text("benchmark_dir", None, "Folder of tables; or PNAG_BENCHMARK_DIR.")
     config_flags.DEFINE_config_file(
         "config", None, "The generator's config; configs/<space>.py by default.", values
     )
@@ -125,6 +131,8 @@ def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, 
         "recipe": dataclasses.asdict(recipe),
         "config": None if values.config is None else values.config.to_dict(),
     }
+    if asked.kind == "transfer":
+        given["meta"] = values.meta or transferring.OTHERS
     distributed.require_same(PROGRAM, "", given)
     key_archs, _ = jax.random.split(jax.random.key(values.seed))
     progress = Progress(quiet=not hosts.leads())
@@ -142,15 +150,29 @@ def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, 
             interrupt=interrupt,
             progress=progress,
         )
-        plan = real_training.Plan(
-            space_name=space.name,
-            genotypes=architectures.make_alike(
+        genotypes = (
+            proposed.make(
+                asked.number,
+                space,
+                config=values.config,
+                meta=values.meta,
+                benchmark_dir=values.benchmark_dir,
+                workdir_path=folder.path,
+                seed=values.seed,
+                interrupt=interrupt,
+            )
+            if asked.kind == "transfer"
+            else architectures.make_alike(
                 asked,
                 space,
                 key=key_archs,
                 generator=generator,
                 trained=architectures.is_trained(values.generator_workdir, folder.path),
-            ),
+            )
+        )
+        plan = real_training.Plan(
+            space_name=space.name,
+            genotypes=genotypes,
             seeds=tuple(range(values.seed, values.seed + values.seeds)),
             data=data,
             recipe=recipe,
