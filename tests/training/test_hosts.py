@@ -45,7 +45,11 @@ def test_alone_everything_is_ones_own():
     assert hosts.told(tree) is tree
     assert hosts.highest(-3) == -3
     assert hosts.texts("x") == ["x"]
+    assert hosts.gathered(tree) == [tree]
     hosts.require_same(tree["a"], "numbers")
+    hosts.agree(None)
+    with pytest.raises(DataError, match="mine"):
+        hosts.agree(DataError("mine"))
     with pytest.raises(ZeroDivisionError), hosts.together():
         _ = 1 / 0
 
@@ -54,6 +58,15 @@ def test_processes_that_hold_other_numbers_are_named(monkeypatch):
     monkeypatch.setattr(hosts, "texts", lambda text: [text, text, "another"])
     with pytest.raises(UserError, match="process 2 and process 0 differ in the labels"):
         hosts.require_same({"x": np.ones(2)}, "the labels")
+
+
+def test_a_fault_of_one_process_is_one_of_all(monkeypatch):
+    monkeypatch.setattr(hosts, "count", lambda: 3)
+    monkeypatch.setattr(hosts, "texts", lambda text: [text, "", '[3, "torn"]'])
+    with pytest.raises(DataError, match="torn"):
+        hosts.agree(None)
+    with pytest.raises(UserError, match="first"):
+        hosts.agree(UserError("first"))
 
 
 def final(folder):
