@@ -18,23 +18,9 @@ from configs import common
 def get_config(variant: str = "") -> ConfigDict:
     """The config, or its ``tiny`` variant; ``ValueError`` for another."""
     common.check_variant(variant)
-    config = common.default("autoformer")
-    # 19 nodes: the linear schedule would have more than twice as many codes.
-    config.model.schedule = "geometric"
-    # Layers are independent of one another: coarse maps say little of the whole, and
-    # the penalty on all scales evens out what tells architectures apart.
-    config.model.constrained = 1
-    # Narrow vectors do where many nodes repeat what they say.
-    config.model.channels = 8
-    config.model.width = 32
-    config.model.hidden = 256
-    # New architectures do more for the decoder than the same ones again, and many
-    # small steps more than few large ones.
-    config.data.count = 100_000
+    config = common.for_layers(common.default("autoformer"))
     config.train.epochs = 2
-    config.train.batch_size = 64
     config.train.learning_rate = 5e-3
-    config.train.save_every_epochs = 1
     # A layer is told by one code alone: told by many, which are drawn one by one, the
     # depth was contradicted by every second string.
     config.model.pair_nodes = False

@@ -53,7 +53,7 @@ def default(space: str) -> ConfigDict:
             },
             "mesh": {
                 # Devices that share one copy of the prior's parameters and optimizer
-                # state, with strategy=mesh; the others split the batch.
+                # state, with strategy=mesh; all of them split the batch.
                 "model": 1,
             },
             # Arguments of pnag_jax.generation.build.
@@ -167,6 +167,25 @@ def default(space: str) -> ConfigDict:
             },
         }
     )
+
+
+def for_layers(config: ConfigDict) -> ConfigDict:
+    """What suits a space of many layers that choose each for itself."""
+    # The linear schedule would have more than twice as many codes.
+    config.model.schedule = "geometric"
+    # Layers are independent of one another: coarse maps say little of the whole, and
+    # the penalty on all scales evens out what tells architectures apart.
+    config.model.constrained = 1
+    # Narrow vectors do where many nodes repeat what they say.
+    config.model.channels = 8
+    config.model.width = 32
+    config.model.hidden = 256
+    # New architectures do more for the decoder than the same ones again, and many
+    # small steps more than few large ones.
+    config.data.count = 100_000
+    config.train.batch_size = 64
+    config.train.save_every_epochs = 1
+    return config
 
 
 def make_tiny(config: ConfigDict) -> ConfigDict:

@@ -25,24 +25,12 @@ from configs import common
 def get_config(variant: str = "") -> ConfigDict:
     """The config, or its ``tiny`` variant; ``ValueError`` for another."""
     common.check_variant(variant)
-    config = common.default("mobilenetv3")
-    # 23 nodes: the linear schedule would have three times as many codes.
-    config.model.schedule = "geometric"
-    # Blocks are independent of one another: coarse maps say little of the whole, and
-    # the penalty on all scales evens out what tells architectures apart.
-    config.model.constrained = 1
-    # Ten kinds of block and 25 sides: narrow vectors do.  21 nodes of eight channels
-    # each want a wide decoder to pass through.
-    config.model.channels = 8
-    config.model.width = 32
+    config = common.for_layers(common.default("mobilenetv3"))
+    # Ten kinds of block and 25 sides: 21 nodes of eight channels each want a wide
+    # decoder to pass through.
     config.model.num_codes = 128
     config.model.hidden = 512
-    # New architectures do more for the decoder than the same ones again, and many
-    # small steps more than few large ones.
-    config.data.count = 100_000
     config.train.epochs = 1
-    config.train.batch_size = 64
-    config.train.save_every_epochs = 1
     # A code says two nodes, which two earlier ones say as well.
     config.counts.max_parents = 2
     if variant == "tiny":

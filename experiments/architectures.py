@@ -6,7 +6,7 @@ import importlib
 import json
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
@@ -17,21 +17,25 @@ from experiments import stage1
 from pnag_jax import generation
 from pnag_jax.errors import DataError, UsageError, UserError
 from pnag_jax.spaces import Space, SpaceError
-from pnag_jax.training import files
+from pnag_jax.training import files, hosts
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
 from pnag_jax.training.workdir import CONFIG
 
-FORMS = "generated:N, random:N, all, a file with one a line, or strings with ; between them"
+FORMS = (
+    "generated:N, random:N, transfer:N, all, a file with one a line, or strings with ; between them"
+)
 _MAX = 1_000_000
+_FOLDER = "generator"
+_FINISHED = pathlib.Path("phases", "training", "result.json")
 
 
 class Asked(NamedTuple):
     """``--archs``, read.
 
     Attributes:
-      kind: ``generated``, ``random``, ``all`` or ``given``.
-      number: how many of the first two.
+      kind: ``generated``, ``random``, ``transfer``, ``all`` or ``given``.
+      number: how many of the first three.
       genotypes: int32 ``[n, L]`` where they are given.
     """
 
@@ -49,7 +53,7 @@ def read(text: str, space: Space) -> Asked:
       DataError: a file without architectures.
     """
     kind, colon, count = text.partition(":")
-    if kind in ("generated", "random") and colon:
+    if kind in ("generated", "random", "transfer") and colon:
         if not count.isdecimal() or not 1 <= int(count) <= _MAX:
             raise UsageError(f"--archs={text}: the number must be from 1 to {_MAX:,}")
         return Asked(kind, int(count))
@@ -142,6 +146,39 @@ def make(
     )
 
 
+def make_alike(
+    asked: Asked,
+    space: Space,
+    *,
+    key: jax.Array,
+    generator: Callable[..., generation.Generator],
+    trained: bool,
+) -> np.ndarray:
+    """As ``make``, on all processes the same.
+
+    Args:
+      asked: from ``read``.
+      space: of them.
+      key: of draws, consumed.
+      generator: the function of this module, with all arguments but the devices.
+      trained: whether the leader finds it trained, and reads it alone.
+
+    Raises:
+      UserError: as ``make`` and ``generator``; other processes were given others.
+    """
+    if asked.kind != "generated":
+        found = make(asked, space, key=key)
+        hosts.require_same(found, "the architectures")
+        return found
+    found = np.zeros((asked.number, space.genotype_length), np.int32)
+    made = None
+    if not bool(hosts.told(np.bool_(trained))):
+        made = generator(devices=jax.devices())
+    if hosts.leads():
+        found = make(asked, space, key=key, generator=made or generator(devices=None))
+    return hosts.told(found)
+
+
 def _distinct(rows: np.ndarray) -> np.ndarray:
     """Each row once, in the order of their first places."""
     _, first = np.unique(rows, axis=0, return_index=True)
@@ -164,6 +201,7 @@ def generator(
     seed: int,
     interrupt: Interrupt,
     progress: Progress,
+    devices: Sequence[jax.Device] | None = None,
 ) -> generation.Generator:
     """A stage-1 generator: that of another program's folder, or one trained here.
 
@@ -175,6 +213,7 @@ def generator(
       seed: of the one trained here.
       interrupt: flag of a signal.
       progress: where progress is shown.
+      devices: as for ``stage1.train_generator``.
 
     Raises:
       UsageError: no trained generator of this space in that folder, a space
@@ -187,8 +226,8 @@ def generator(
         # As that program divides its seed.
         key = jax.random.split(jax.random.key(config.seed), 3)[0]
     else:
-        folder = pathlib.Path(workdir_path) / "generator"
-        config = _config(space) if config is None else config.copy_and_resolve_references()
+        folder = pathlib.Path(workdir_path) / _FOLDER
+        config = default_config(space) if config is None else config.copy_and_resolve_references()
         key = jax.random.key(seed)
         with files.writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -198,18 +237,26 @@ def generator(
         workdir_path=folder,
         key=key,
         strategy=config.train.strategy,
+        devices=devices,
         interrupt=interrupt,
         progress=progress,
     )
     return made
 
 
-def _config(space: Space) -> ConfigDict:
+def is_trained(generator_workdir: str | None, workdir_path: str | os.PathLike[str]) -> bool:
+    """Whether ``generator`` only reads; arguments as there."""
+    own = pathlib.Path(workdir_path) / _FOLDER / _FINISHED
+    return generator_workdir is not None or own.is_file()
+
+
+def default_config(space: Space) -> ConfigDict:
+    """That of ``configs/<space>.py``; ``UsageError`` where there is none."""
     try:
         return importlib.import_module(f"configs.{space.name}").get_config()
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"--archs=generated: space {space.name} has no config of its own: --config=FILE"
+            f"--archs: space {space.name} has no config of its own: --config=FILE"
         ) from error
 
 
@@ -222,7 +269,7 @@ def _trained_in(folder: pathlib.Path, space: Space) -> ConfigDict:
         raise UsageError(
             f"--generator_workdir={folder}: holds no run of experiments.{space.name}"
         ) from error
-    if not of_space or not (folder / "phases" / "training" / "result.json").is_file():
+    if not of_space or not (folder / _FINISHED).is_file():
         raise UserError(
             f"--generator_workdir={folder}: holds no finished training of experiments.{space.name}"
         )

@@ -6,7 +6,8 @@
 
 The same ``--workdir`` resumes, and takes up further tasks and methods.  Methods
 that search with a generator share one, trained once in ``W/generator`` without
-labels; its seconds are told on a line of their own.
+labels; its seconds are told on a line of their own.  Several processes
+(``--distributed``) search as one, each with a part of the seeds.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 import configs
-from experiments import command, comparison, knowledge, searching
+from experiments import command, comparison, distributed, knowledge, searching
 from experiments.comparison_plan import Plan
 from experiments.comparison_text import as_text
 from pnag_jax import benchmarks
 from pnag_jax.benchmarks import Table
 from pnag_jax.errors import UsageError
-from pnag_jax.training import interrupts
+from pnag_jax.training import hosts, interrupts
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -49,6 +50,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     text("report_metric", None, "Replaces what is reported on every task.")
     text("meta", None, "What a search may begin with; sets config.meta.")
     text("workdir", None, "Folder of the run; the same one resumes.", required=True)
+    distributed.define(values)
     flags.DEFINE_bool(
         "strict_resume", False, "Refuse a damaged newest checkpoint.", flag_values=values
     )
@@ -56,8 +58,9 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 
 def main(values: flags.FlagValues = flags.FLAGS) -> None:
     """Compares what the flags ask for, and prints the tables."""
-    plan = make_plan(values)
-    with interrupts.watch() as interrupt:
+    distributed.join(values)
+    with hosts.together(), interrupts.watch() as interrupt:
+        plan = make_plan(values)
         results = comparison.run(
             plan,
             values.workdir,
@@ -65,7 +68,8 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
             interrupt=interrupt,
             arguments=["python", "-m", comparison.PROGRAM, *sys.argv[1:]],
         )
-    sys.stdout.write(as_text(results) + "\n")
+    if hosts.leads():
+        sys.stdout.write(as_text(results) + "\n")
 
 
 def make_plan(values: flags.FlagValues) -> Plan:

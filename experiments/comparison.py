@@ -11,17 +11,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import numpy as np
 
-from experiments import command, knowledge, phases, searching, stage1
+import pnag_jax
+from experiments import command, distributed, knowledge, phases, searching, stage1
 from experiments.command import say
 from experiments.comparison_plan import GENERATOR, Plan
 from experiments.comparison_text import outcome, pretraining_line
 from experiments.phases import Phase
-from pnag_jax import reports
 from pnag_jax.benchmarks import Task
 from pnag_jax.generation import Generator
 from pnag_jax.methods.results import SearchResult
-from pnag_jax.training import files, metrics
+from pnag_jax.training import files, hosts, metrics
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
 from pnag_jax.training.workdir import Workdir
@@ -52,7 +53,7 @@ def run(
       arguments: the command, for the report.
 
     Returns:
-      What ``results.json`` holds.
+      What ``results.json`` holds; nothing on a process that does not lead.
 
     Raises:
       UsageError: the plan is not accepted, or the folder is of another run.
@@ -64,7 +65,12 @@ def run(
     environment = command.environment()
     # Which tasks and methods is free: each search is kept on its own.
     free = ("tasks", "methods", "meta", GENERATOR)
-    with Workdir(workdir, program=PROGRAM, config=plan.fields(), may_change=free) as folder:
+    inputs = [plan.inputs(task, name) for task in plan.tasks for name in plan.methods]
+    distributed.require_same(PROGRAM, "", {**plan.fields(), "searches": inputs})
+    with (
+        distributed.folder(os.fspath(workdir)) as path,
+        Workdir(path, program=PROGRAM, config=plan.fields(), may_change=free) as folder,
+    ):
         return _Run(plan, folder, strict_resume, interrupt or Interrupt()).do(
             environment, list(arguments or ())
         )
@@ -78,13 +84,15 @@ class _Run:
         self._folder = folder
         self._strict = strict_resume
         self._interrupt = interrupt
-        self._progress = Progress()
+        self._progress = Progress(quiet=not hosts.leads())
         self._key_generator, self._key_search = jax.random.split(jax.random.key(plan.seed))
 
     def do(self, environment: dict[str, Any], arguments: list[str]) -> dict[str, Any]:
         """Searches and reports; returns the results."""
         pairs = [(task, name) for task in self._plan.tasks for name in self._plan.methods]
         found = [self._search(task, name) for task, name in pairs]
+        if not hosts.leads():
+            return {}
         pretraining = phases.result(self._folder, _PRETRAINING) if self._plan.generative else None
         rows = [_joined(one["row"], found, pretraining) for one in found]
         results = {
@@ -105,11 +113,16 @@ class _Run:
         return self._report(results, [_slug(task, name) for task, name in pairs])
 
     def _search(self, task: Task, name: str) -> dict[str, Any]:
-        """One search, from its checkpoints or its result if there are any."""
+        """One search, from its checkpoints or its result if there are any.
+
+        All processes search, each with a part of the seeds; the leader alone keeps
+        and returns what comes out.
+        """
         slug = _slug(task, name)
         phase = Phase(self._folder.path, slug, self._plan.inputs(task, name))
-        if (kept := phase.result) is not None:
-            return kept
+        kept = phase.result
+        if bool(hosts.told(np.bool_(kept is not None))):
+            return kept or {}
         result = searching.run_method(
             name,
             self._plan.table,
@@ -126,19 +139,22 @@ class _Run:
             progress=self._progress,
             label=f"{task.name} {name}",
             strict_resume=self._strict,
+            together=True,
         )
-        self._folder.write_text(_ledger(slug), _ledger_lines(result))
-        row = result.summary() | {"curves": {name: result.band()}}
-        kept = phase.finish({"row": row, "best": searching.best(result, _BEST)})
-        say(f"{task.name} {name}: {outcome(kept['row'])}")
+        if hosts.leads():
+            self._folder.write_text(_ledger(slug), _ledger_lines(result))
+            row = result.summary() | {"curves": {name: result.band()}}
+            kept = phase.finish({"row": row, "best": searching.best(result, _BEST)})
+            say(f"{task.name} {name}: {outcome(kept['row'])}")
+        self._interrupt.agree()
         self._interrupt.check(f"{task.name} {name} is finished in {self._folder.path}")
-        return kept
+        return kept or {}
 
     def _start(self, task: Task, name: str) -> searching.Start | None:
         known, config = self._plan.starting(task, name), self._plan.config
         if known is None or config is None:
             return None
-        return knowledge.start(config, known, self._folder.path, self._interrupt)
+        return knowledge.start(config, known, self._folder.path, self._interrupt, together=True)
 
     @functools.cached_property
     def _generator(self) -> Generator:
@@ -154,6 +170,7 @@ class _Run:
             workdir_path=self._folder.inside(GENERATOR),
             key=key_train,
             strategy=config.train.strategy,
+            devices=jax.devices(),
             interrupt=self._interrupt,
             progress=self._progress,
             strict_resume=self._strict,
@@ -162,7 +179,7 @@ class _Run:
         generator = stage1.build(key_build, config, trained)
         jax.block_until_ready(generator.decoder)
         build_seconds = time.perf_counter() - start
-        if phase.result is None:
+        if hosts.leads() and phase.result is None:
             kept = phase.finish(
                 {
                     "seconds": trained.summary["seconds"] + build_seconds,
@@ -175,6 +192,7 @@ class _Run:
                 }
             )
             say(pretraining_line(kept, self._plan.generative))
+        self._interrupt.agree()
         self._interrupt.check(f"the generator is finished in {self._folder.path}")
         return generator
 
@@ -195,7 +213,7 @@ class _Run:
                 writer.write(query + 1, _means_at(results["search"], query))
         logged = metrics.read(folder.inside(f"{GENERATOR}/{metrics.METRICS}"))
         with files.writing(page):
-            reports.write(folder.path, results, logged if results["training"] else [])
+            pnag_jax.reports.write(folder.path, results, logged if results["training"] else [])
         # Last: where it is, the page is its page.
         folder.write_json("results.json", results)
         say(f"report: {page}")

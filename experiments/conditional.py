@@ -26,7 +26,6 @@ from pnag_jax.generation import Generator, prior, promise
 from pnag_jax.generation.labels import quantiles
 from pnag_jax.generation.prior import Prior
 from pnag_jax.models import next_scale_step, stage1_step
-from pnag_jax.models.next_scale import RULES
 from pnag_jax.training import files, hosts, loop, metrics, parallel
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.interrupts import Interrupt
@@ -94,7 +93,7 @@ def train(
     devices = jax.local_devices() if devices is None else devices
     # What is trained already is read by one process, which may have fewer devices.
     model_axis = math.gcd(config.mesh.model, len(devices))
-    settings.check_batch(config, len(data.codes), "prior", devices=len(devices), model=model_axis)
+    settings.check_batch(config, len(data.codes), "prior", devices=len(devices))
     steps = len(data.codes) // fields.batch_size
     optimizer = stage1_step.make_optimizer(
         learning_rate=fields.learning_rate,
@@ -110,7 +109,6 @@ def train(
         strategy=config.train.strategy,
         devices=devices,
         model=model_axis,
-        rules=RULES,
     )
     codes, *told = _watched(labels, held_out[:_WATCHED])
     watched = jnp.asarray(tokens.of(codes))
@@ -120,7 +118,7 @@ def train(
 
     def on_epoch(step: int, placed: Any) -> dict[str, float]:
         del step
-        return {f"bits_{k}": v for k, v in bits(epoch.fetch(placed).params).items()}
+        return {f"bits_{k}": v for k, v in bits(epoch.fetch(placed.params)).items()}
 
     with files.writing(folder / FOLDER):
         (folder / FOLDER).mkdir(exist_ok=True)

@@ -92,6 +92,7 @@ def run(
     interrupt: Interrupt | None = None,
     progress: Progress | None = None,
     strict_resume: bool = False,
+    together: bool = False,
 ) -> dict[str, Any]:
     """All methods of ``config.objectives`` on one goal; every method has the same seeds.
 
@@ -121,6 +122,7 @@ def run(
                 progress=progress,
                 label=f"front {name}",
                 strict_resume=strict_resume,
+                together=together,
             )
         )
         for name in settings.words(config.objectives.methods)

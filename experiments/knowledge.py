@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import jax
@@ -16,6 +17,7 @@ from experiments.transferring import Plan
 from pnag_jax.benchmarks import Table, Task
 from pnag_jax.errors import UsageError
 from pnag_jax.methods import names, transferable
+from pnag_jax.training import hosts
 from pnag_jax.training.interrupts import Interrupt
 
 # Proposals that a search begins with, or rates beside its own.
@@ -57,6 +59,8 @@ def start(
     plan: Plan,
     workdir_path: str | os.PathLike[str],
     interrupt: Interrupt | None = None,
+    *,
+    together: bool = False,
 ) -> Start:
     """Proposals without a query, from one surrogate; made once a run.
 
@@ -65,12 +69,28 @@ def start(
       plan: of one target.
       workdir_path: folder of the run.
       interrupt: flag of a signal.
+      together: whether all processes call this alike; the leader makes them.
 
     Raises:
       UsageError: the run was begun with others.
       UserError: the system refuses a write.
       Interrupted: a signal came.
     """
+    if not together or hosts.count() == 1:
+        return _made(config, plan, workdir_path, interrupt)
+    mine = _made(config, plan, workdir_path, interrupt) if hosts.leads() else None
+    said = "" if mine is None else json.dumps([mine.genotypes.tolist(), mine.labels])
+    genotypes, labels = json.loads(hosts.texts(said)[0])
+    return Start(np.array(genotypes, np.int32), labels)
+
+
+def _made(
+    config: ConfigDict,
+    plan: Plan,
+    workdir_path: str | os.PathLike[str],
+    interrupt: Interrupt | None,
+) -> Start:
+    """As ``start``, by this process."""
     (dataset,) = plan.targets
     config = config.copy_and_resolve_references()
     config.transfer.update({"seeds": 1, "evaluate": False})
@@ -88,13 +108,9 @@ def start(
         (trained,), tasks, _, seconds = transferring.train(
             config, plan, source, key, interrupt or Interrupt()
         )
-        # No measurement of the target is read: that would be a query.
-        classes = np.unique(plan.table.classes[plan.table.valid])
-        candidates = plan.table.genotypes[classes].astype(np.int32)
-        order, _ = transferable.propose(trained, candidates)
         found = phase.finish(
             {
-                "genotypes": candidates[order[:_PROPOSALS]].tolist(),
+                "genotypes": proposals(trained, plan.table)[:_PROPOSALS].tolist(),
                 "labels": tasks.labels,
                 "seconds": seconds,
             }
@@ -104,3 +120,14 @@ def start(
         f" trained on them in {found['seconds']:.0f} s"
     )
     return Start(np.array(found["genotypes"], np.int32), found["labels"])
+
+
+def proposals(trained: transferable.Transferable, table: Table) -> np.ndarray:
+    """A table's architectures, each once, best first: int32 ``[n, L]``.
+
+    None of its measurements is read: that would be a query.
+    """
+    classes = np.unique(table.classes[table.valid])
+    candidates = table.genotypes[classes].astype(np.int32)
+    order, _ = transferable.propose(trained, candidates)
+    return candidates[order]

@@ -6,9 +6,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+import pnag_jax  # its parts load when used: matplotlib behind the training
 from experiments import asking, conditional_text, fronts, phases
 from experiments.command import say
-from pnag_jax import reports
 from pnag_jax.training import files, metrics
 from pnag_jax.training.workdir import Workdir
 
@@ -68,7 +68,7 @@ def report(
         say(f"nothing left to do: {page}")
         return found
     with files.writing(page):
-        reports.write(folder.path, results, metrics.read(folder.inside(metrics.METRICS)))
+        pnag_jax.reports.write(folder.path, results, metrics.read(folder.inside(metrics.METRICS)))
     # Last: where it is, the page is its page.
     folder.write_json("results.json", results)
     say(f"report: {page}")

@@ -43,9 +43,10 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     )
     text("mesh", None, "Chips of a split state: <data>x<model>; 16 along model by default.")
     number("batch", 256, "Examples a step: a chip in weak scaling, in all in strong scaling.")
+    number("stage1_batch", 2048, "As --batch, of stage 1, whose step is the shortest.")
     number("samples", 32_768, "Architectures a call, a chip.")
     number("ladder_batch", 64, "Examples a chip of the ladder's steps.")
-    number("measured_batch", 256, "As --batch, where steps are measured on a CPU.")
+    number("measured_batch", 64, "As --batch, where steps are measured on a CPU.")
     number("devices", 2, "Simulated devices at most, where there is a CPU alone.")
     number("processes", 2, "Compilers side by side.")
 
@@ -60,6 +61,7 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
         raise UsageError(f"--parts={','.join(values.parts)}: accepted are {', '.join(cells.PARTS)}")
     mesh = parse_mesh(values.mesh, found)
     cells.check_divides("batch", values.batch, [found.num_chips])
+    cells.check_divides("stage1_batch", values.stage1_batch, [found.num_chips])
     library = None
     if {cells.COMPILED, cells.LADDER} & set(values.parts):
         library = topology.library_version()
@@ -68,6 +70,7 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
         "space": values.space,
         "mesh": list(mesh),
         "batch": values.batch,
+        "stage1_batch": values.stage1_batch,
         "samples": values.samples,
         "ladder_batch": values.ladder_batch,
         "measured_batch": values.measured_batch,
@@ -83,7 +86,7 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
         compiled = _compiled(values, found, mesh)
         runner.run(
             workdir,
-            compiled,
+            cells.longest_first(compiled),
             job,
             environment=topology.ENVIRONMENT,
             processes=values.processes,
@@ -102,24 +105,27 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
 def _measured(values: flags.FlagValues, environment: dict) -> list[cells.Cell]:
     on_cpu = environment["backend"] == "cpu"
     counts = runner.measured_counts(environment, values.devices)
-    batch, samples = values.batch, values.samples
+    batches = _batches(values)
     if on_cpu:
-        batch, samples = values.measured_batch, min(samples, 8 * values.measured_batch)
-        cells.check_divides("measured_batch", batch, counts)
-    return cells.measured(counts, _batches(batch, samples))
+        cells.check_divides("measured_batch", values.measured_batch, counts)
+        samples = min(values.samples, 8 * values.measured_batch)
+        batches = dict.fromkeys(programs.TRAINING, values.measured_batch)
+        batches |= dict.fromkeys(programs.SAMPLING, samples)
+    return cells.measured(counts, batches)
 
 
 def _compiled(values: flags.FlagValues, found: Slice, mesh: tuple[int, int]) -> list[cells.Cell]:
     wanted: list[cells.Cell] = []
     if cells.COMPILED in values.parts:
-        wanted += cells.compiled(found, _batches(values.batch, values.samples))
+        wanted += cells.compiled(found, _batches(values))
     if cells.LADDER in values.parts:
         wanted += cells.ladder(found, mesh, values.ladder_batch)
     return wanted
 
 
-def _batches(batch: int, samples: int) -> dict[str, int]:
-    return dict.fromkeys(programs.TRAINING, batch) | dict.fromkeys(programs.SAMPLING, samples)
+def _batches(values: flags.FlagValues) -> dict[str, int]:
+    training = dict.fromkeys(programs.TRAINING, values.batch) | {"stage1": values.stage1_batch}
+    return training | dict.fromkeys(programs.SAMPLING, values.samples)
 
 
 def parse_mesh(given: str | None, found: Slice) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
 from collections.abc import Iterable, Mapping
@@ -11,13 +12,14 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments import settings
+from experiments import settings, spreading
 from experiments.command import say
 from pnag_jax import methods
 from pnag_jax.benchmarks import QueryLedger, Table, Task
 from pnag_jax.generation import Generator
 from pnag_jax.methods import extras, search
 from pnag_jax.methods.results import SearchResult
+from pnag_jax.training import hosts
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
@@ -126,6 +128,7 @@ def run_resumable(
     interrupt: Interrupt | None = None,
     progress: Progress | None = None,
     strict_resume: bool = False,
+    together: bool = False,
 ) -> SearchResult:
     """``search.run`` with checkpoints and progress.
 
@@ -145,6 +148,8 @@ def run_resumable(
       interrupt: flag of a signal.
       progress: where progress is shown.
       strict_resume: refuse a damaged newest checkpoint.
+      together: whether all processes call this alike: each then searches with a
+        part of the seeds, the leader saves, and all return the whole result.
 
     Raises:
       UsageError: a budget that is not accepted.
@@ -161,31 +166,44 @@ def run_resumable(
         return restored.tree if restored else None
 
     def save(number: int, tree: Any) -> None:
-        # NaN and -inf stand for what was not measured.
-        checkpoints.save(number, tree, require_finite=False)
+        if not together or hosts.leads():
+            # NaN and -inf stand for what was not measured.
+            checkpoints.save(number, tree, require_finite=False)
+        stopped()
         interrupt.check(f"round {number} of {method.name} is saved in {checkpoints.folder}")
 
-    with (progress or Progress(quiet=True)).task(label, budget * seeds, unit="queries") as bar:
+    def stopped() -> bool:
+        if together:
+            interrupt.agree()
+        return interrupt.requested
+
+    run = functools.partial(
+        search.run,
+        method,
+        table.space,
+        table,
+        task,
+        budget=budget,
+        key=key,
+        config=config,
+        ledger=ledger,
+        foreign_labels=foreign_labels,
+    )
+    spread = spreading.Spread(seeds) if together and hosts.count() > 1 else None
+    mine = range(seeds) if spread is None else spread.seeds
+    with (progress or Progress(quiet=True)).task(label, budget * len(mine), unit="queries") as bar:
         hooks = search.Hooks(
             save=save,
             load=load,
             save_every=save_every,
-            save_now=lambda: interrupt.requested,
+            save_now=stopped,
             progress=lambda done, total: bar.update(done),
         )
-        return search.run(
-            method,
-            table.space,
-            table,
-            task,
-            budget=budget,
-            seeds=seeds,
-            key=key,
-            config=config,
-            hooks=hooks,
-            ledger=ledger,
-            foreign_labels=foreign_labels,
-        )
+        if spread is None:
+            return run(seeds=mine, hooks=hooks)
+        run(seeds=mine, hooks=spread.hooks(hooks))
+    # Read as a search that was finished.
+    return run(seeds=seeds, hooks=search.Hooks(load=lambda target: spread.whole))
 
 
 def run(
@@ -200,6 +218,7 @@ def run(
     interrupt: Interrupt | None = None,
     progress: Progress | None = None,
     strict_resume: bool = False,
+    together: bool = False,
 ) -> dict[str, Any]:
     """All methods of a config on one task; every method has the same seeds.
 
@@ -228,6 +247,7 @@ def run(
             progress=progress,
             label=f"search {name}",
             strict_resume=strict_resume,
+            together=together,
         )
         for name in settings.method_names(config)
     }

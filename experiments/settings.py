@@ -147,9 +147,7 @@ def model(config: ConfigDict, space: Space) -> Stage1:
     return quantizer
 
 
-def check_batch(
-    config: ConfigDict, trained_on: int, group: str = "train", *, devices: int, model: int = 1
-) -> None:
+def check_batch(config: ConfigDict, trained_on: int, group: str = "train", *, devices: int) -> None:
     """Refuses a batch that there are not enough architectures, or no devices, for.
 
     Args:
@@ -157,12 +155,11 @@ def check_batch(
       trained_on: number of examples.
       group: whose ``batch_size`` it is.
       devices: that train.
-      model: how many of them share the parameters.
 
     Raises:
       UsageError: naming both numbers.
     """
-    batch, devices = config[group].batch_size, devices // model
+    batch = config[group].batch_size
     if batch > trained_on:
         raise UsageError(
             f"config.{group}.batch_size = {batch}; accepted are numbers from 1 to {trained_on}, the"
@@ -171,7 +168,6 @@ def check_batch(
     if batch % devices:
         raise UsageError(
             f"config.{group}.batch_size = {batch}; accepted are multiples of the {devices} devices"
-            f"{' along the data axis' if model > 1 else ''}"
         )
 
 

@@ -4,14 +4,17 @@
         --archs=generated:64 --skeleton=channels=4,cells=1 --workdir=W
 
 ``--archs`` is ``generated:N`` (by a generator trained in ``W/generator`` without
-labels, or that of ``--generator_workdir``), ``random:N``, ``all`` (one of each
-isomorphism class), a file with an architecture a line, or strings with ``;``
-between them.  ``--dataset`` is ``digits``, a folder with a folder of images a
-class, or an ``.npz`` file with ``images`` and ``labels``.
+labels, or that of ``--generator_workdir``), ``random:N``, ``transfer:N`` (what
+the measurements of other tasks, ``--meta`` of the space's published table, propose
+without a training), ``all`` (one of each isomorphism class), a file with an
+architecture a line, or strings with ``;`` between them.  ``--dataset`` is
+``digits``, a folder with a folder of images a class, or an ``.npz`` file with
+``images`` and ``labels``.
 
 Every architecture is trained ``--seeds`` times; its outcome depends on it and the
 seed alone, not on what trains beside it.  Validation accuracy ranks, test
-accuracy is only told.  The same ``--workdir`` resumes after a kill.
+accuracy is only told.  The same ``--workdir`` resumes after a kill.  Several processes
+(``--distributed``) train as one, each on its own devices.
 
 Leaves in the workdir: table.npz (a table for any program's --benchmark, written
 after every group), results.json, report.html, metrics.jsonl, timings.jsonl,
@@ -33,12 +36,21 @@ import numpy as np
 from absl import flags
 from ml_collections import config_flags
 
-from experiments import architectures, command, real_training, skeletons, training_outcome
+from experiments import (
+    architectures,
+    command,
+    distributed,
+    proposed,
+    real_training,
+    skeletons,
+    training_outcome,
+    transferring,
+)
 from experiments.command import say
 from pnag_jax import datasets, networks, spaces
 from pnag_jax.errors import UsageError, UserError
 from pnag_jax.networks.recipe import Recipe
-from pnag_jax.training import interrupts
+from pnag_jax.training import hosts, interrupts
 from pnag_jax.training.progress import Progress
 from pnag_jax.training.workdir import Workdir
 
@@ -55,6 +67,8 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     text("workdir", None, "Folder of the run; the same one resumes.", required=True)
     text("skeleton", "", "FIELD=VALUE,... of what is around the searched part.")
     text("generator_workdir", None, "Run of experiments.<space> to generate with.")
+    text("meta", None, "Of --archs=transfer:N: others (all), a data set, a file of triples.")
+    text("benchmark_dir", None, "Folder of tables; or PNAG_BENCHMARK_DIR.")
     config_flags.DEFINE_config_file(
         "config", None, "The generator's config; configs/<space>.py by default.", values
     )
@@ -65,6 +79,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_bool(
         "one_at_a_time", False, "Compile each architecture by itself.", flag_values=values
     )
+    distributed.define(values)
     flags.DEFINE_bool(
         "strict_resume", False, "Refuse a damaged newest checkpoint.", flag_values=values
     )
@@ -81,12 +96,13 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
 def main(values: flags.FlagValues = flags.FLAGS) -> None:
     """Trains what the flags ask for."""
     _use_cores(values.cpu_devices)
-    with interrupts.watch() as interrupt:
+    distributed.join(values)
+    with hosts.together(), interrupts.watch() as interrupt:
         run(values, interrupt)
 
 
 def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, Any]:
-    """The program; returns what ``results.json`` holds.
+    """The program; returns what ``results.json`` holds, nothing where it does not lead.
 
     Raises:
       UsageError: a flag that is not accepted; nothing was begun.
@@ -106,6 +122,8 @@ def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, 
     # Before a generator is trained: a field that does not exist should not cost minutes.
     _check_network(space, data, skeleton)
     environment = command.environment()
+    images = [(part.images, part.labels) for part in (data.train, data.valid, data.test)]
+    hosts.require_same(images, "the images that are trained on")
     given = {
         **{name: values[name].value for name in ("space", "dataset", "archs", "seed", "seeds")},
         **{name: values[name].value for name in ("group", "one_at_a_time", "generator_workdir")},
@@ -113,23 +131,48 @@ def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, 
         "recipe": dataclasses.asdict(recipe),
         "config": None if values.config is None else values.config.to_dict(),
     }
+    if asked.kind == "transfer":
+        given["meta"] = values.meta or transferring.OTHERS
+    distributed.require_same(PROGRAM, "", given)
     key_archs, _ = jax.random.split(jax.random.key(values.seed))
-    progress = Progress()
-    with Workdir(values.workdir, program=PROGRAM, config=given) as folder:
-        generator = None
-        if asked.kind == "generated":
-            generator = architectures.generator(
+    progress = Progress(quiet=not hosts.leads())
+    with (
+        distributed.folder(values.workdir) as path,
+        Workdir(path, program=PROGRAM, config=given) as folder,
+    ):
+        generator = functools.partial(
+            architectures.generator,
+            space,
+            config=values.config,
+            generator_workdir=values.generator_workdir,
+            workdir_path=folder.path,
+            seed=values.seed,
+            interrupt=interrupt,
+            progress=progress,
+        )
+        genotypes = (
+            proposed.make(
+                asked.number,
                 space,
                 config=values.config,
-                generator_workdir=values.generator_workdir,
+                meta=values.meta,
+                benchmark_dir=values.benchmark_dir,
                 workdir_path=folder.path,
                 seed=values.seed,
                 interrupt=interrupt,
-                progress=progress,
             )
+            if asked.kind == "transfer"
+            else architectures.make_alike(
+                asked,
+                space,
+                key=key_archs,
+                generator=generator,
+                trained=architectures.is_trained(values.generator_workdir, folder.path),
+            )
+        )
         plan = real_training.Plan(
             space_name=space.name,
-            genotypes=architectures.make(asked, space, key=key_archs, generator=generator),
+            genotypes=genotypes,
             seeds=tuple(range(values.seed, values.seed + values.seeds)),
             data=data,
             recipe=recipe,
@@ -153,6 +196,8 @@ def run(values: flags.FlagValues, interrupt: interrupts.Interrupt) -> dict[str, 
             strict_resume=values.strict_resume,
             after_group=write,
         )
+        if not hosts.leads():
+            return {}
         write(found)
         return training_outcome.report(plan, found, folder, given, environment)
 

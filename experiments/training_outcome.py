@@ -12,10 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import pnag_jax
 from experiments.command import say
 from experiments.generating import entry
 from experiments.real_training import Found, Plan
-from pnag_jax import benchmarks, networks, reports, spaces
+from pnag_jax import benchmarks, networks, spaces
 from pnag_jax.networks import counting
 from pnag_jax.training import files, metrics
 from pnag_jax.training.workdir import Workdir
@@ -104,7 +105,7 @@ def report(
     }
     page = folder.inside("report.html")
     with files.writing(page):
-        reports.write(folder.path, results, lines)
+        pnag_jax.reports.write(folder.path, results, lines)
     folder.write_json("results.json", results)
     say(
         f"best by validation: {valid[first]:.2f} % ({test[first]:.2f} % in the test) of"

@@ -28,6 +28,8 @@ from pnag_jax.training.interrupts import Interrupt
 
 # What ``config.meta`` says for every other data set of the table.
 OTHERS = "others"
+# A target that no table has.
+UNSEEN = "unseen"
 # Intervals around predictions are judged on this share of the tasks of triples.
 _HOLDOUT = 0.2
 
@@ -90,6 +92,24 @@ def plan(
             f" propose for; it has {', '.join(columns) or 'none with a measure of quality'}"
         )
     return Plan(table, targets, {name: sources[name] for name in targets}, meta)
+
+
+def for_unseen(
+    config: ConfigDict, table: Table, benchmark_dir: str | os.PathLike[str] | None
+) -> Plan:
+    """As ``plan``, for one task of no table: there is no target, and no label is left out."""
+    columns = _columns(table)
+    meta = config.meta or OTHERS
+    if not columns:
+        raise UsageError(f"table {table.name} has no data set with a measure of quality")
+    source: Triples | dict[str, str]
+    if meta == OTHERS:
+        source = columns
+    elif meta in columns:
+        source = {meta: columns[meta]}
+    else:
+        source = _triples(meta, table, columns, benchmark_dir)
+    return Plan(table, {}, {UNSEEN: source}, meta)
 
 
 def _columns(table: Table) -> dict[str, str]:

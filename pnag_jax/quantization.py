@@ -89,6 +89,10 @@ def scale_schedule(num_nodes: int, kind: str = "linear") -> tuple[int, ...]:
     return tuple(scales)
 
 
+# Rows and columns of the matrix unit of a TPU.
+_MATRIX_UNIT = 128
+
+
 @functools.cache
 def pooling_matrix(size: int, n: int) -> np.ndarray:
     """One axis of adaptive average pooling, float64 ``[n, size]``.
@@ -144,9 +148,29 @@ def _both_axes(x: jax.Array, matrix: np.ndarray) -> jax.Array:
     """Applies one matrix to both map axes of ``[..., N, N, C]``."""
     if matrix.shape[0] == matrix.shape[1]:
         return x  # as many cells as nodes: both directions are the identity
+    if matrix.shape[1] ** 2 > _MATRIX_UNIT:
+        return _one_by_one(matrix, x)
+    return jax.lax.platform_dependent(
+        x,
+        cpu=functools.partial(_one_by_one, matrix),
+        default=functools.partial(_at_once, matrix),
+    )
+
+
+def _one_by_one(matrix: np.ndarray, x: jax.Array) -> jax.Array:
     m = jnp.asarray(matrix, _wide(x.dtype))
     both = jnp.einsum("ia,jb,...abc->...ijc", m, m, x, precision=jax.lax.Precision.HIGHEST)
     return both.astype(x.dtype)
+
+
+def _at_once(matrix: np.ndarray, x: jax.Array) -> jax.Array:
+    """As one product over all cells, which fills a matrix unit where that over an axis cannot."""
+    n, size = matrix.shape
+    *lead, _, _, channels = x.shape
+    m = jnp.asarray(np.kron(matrix, matrix), _wide(x.dtype))
+    cells = x.reshape(*lead, size * size, channels)
+    both = jnp.einsum("ia,...ac->...ic", m, cells, precision=jax.lax.Precision.HIGHEST)
+    return both.reshape(*lead, n, n, channels).astype(x.dtype)
 
 
 def _wide(dtype: jnp.dtype) -> jnp.dtype:
@@ -188,21 +212,50 @@ def nearest_code(x: jax.Array, codebook: jax.Array) -> jax.Array:
     >>> nearest_code(jnp.array([[0.9], [1.0], [1.1]]), codebook).tolist()
     [0, 0, 1]
     """
-    num_codes, channels = codebook.shape
-    # Accelerators round the factors of a product to fewer bits unless told not
-    # to, which would hand vectors to the wrong code.
     wide = _wide(jnp.promote_types(x.dtype, codebook.dtype))
-    codebook = codebook.astype(wide)
-    # |x|^2 is the same for every code and left out.  Codes lead, so that both
-    # reductions run over vectors of positions; as min and comparison they are
-    # several times faster on CPUs than argmin.
-    flat = x.reshape(-1, channels).astype(wide)
+    return jax.lax.platform_dependent(
+        *jax.lax.stop_gradient((x.astype(wide), codebook.astype(wide))),
+        cpu=_nearest_by_comparison,
+        default=_nearest_by_argmin,
+    )
+
+
+# |x|^2 is the same for every code and left out.  Accelerators round the factors
+# of a product to fewer bits unless told not to, which would hand vectors to the
+# wrong code.
+
+
+def _nearest_by_comparison(x: jax.Array, codebook: jax.Array) -> jax.Array:
+    num_codes, channels = codebook.shape
+    # Codes lead, so that both reductions run over vectors of positions; as min and
+    # comparison they are several times faster on CPUs than argmin.
+    flat = x.reshape(-1, channels)
     product = jnp.matmul(codebook, flat.T, precision=jax.lax.Precision.HIGHEST)
     distance = jnp.sum(codebook**2, axis=-1)[:, None] - 2 * product
     at_minimum = distance <= distance.min(axis=0)
     index = jnp.arange(num_codes, dtype=jnp.int32)[:, None]
     nearest = jnp.min(jnp.where(at_minimum, index, num_codes - 1), axis=0)
     return nearest.reshape(x.shape[:-1])
+
+
+def _nearest_by_argmin(x: jax.Array, codebook: jax.Array) -> jax.Array:
+    # Axes stay apart: on a TPU joining them is a copy with its own long program.
+    product = jnp.einsum("...c,vc->...v", x, codebook, precision=jax.lax.Precision.HIGHEST)
+    distance = jnp.sum(codebook**2, axis=-1) - 2 * product
+    return jnp.argmin(distance, axis=-1).astype(jnp.int32)
+
+
+def _look_up(codebook: jax.Array, codes: jax.Array) -> jax.Array:
+    """The vectors of codes: ``[V, C], int [...] -> [..., C]``."""
+    return jax.lax.platform_dependent(
+        codebook, codes, cpu=lambda codebook, codes: codebook[codes], default=_look_up_by_product
+    )
+
+
+def _look_up_by_product(codebook: jax.Array, codes: jax.Array) -> jax.Array:
+    """A gather of short rows costs an accelerator more than a product with ones and zeros."""
+    chosen = jax.nn.one_hot(codes, len(codebook), dtype=codebook.dtype)
+    return jnp.matmul(chosen, codebook, precision=jax.lax.Precision.HIGHEST)
 
 
 class _Accumulator(NamedTuple):
@@ -221,7 +274,7 @@ class _Accumulator(NamedTuple):
         self, total: jax.Array, codes: jax.Array, codebook: jax.Array, phi: jax.Array | None, t: int
     ) -> jax.Array:
         """The partial after scale ``t`` (from 0): ``[..., N, N, C]``."""
-        new = expand(codebook[codes], self.size)
+        new = expand(_look_up(codebook, codes), self.size)
         if phi is not None:
             new = new @ phi[t]
         if self.refined:

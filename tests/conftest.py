@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pathlib
 
@@ -12,6 +13,9 @@ from xdist.scheduler import LoadFileScheduling
 from tests import compilation
 
 compilation.hasten()
+# Compiled programs are millions of objects: looking for cycles among them is a
+# twentieth of the suite at the usual rate.
+gc.set_threshold(100_000, 20, 100)
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
 

@@ -69,6 +69,22 @@ def test_nearest_code_is_the_nearest_and_of_ties_the_lowest(channels, num_codes,
     np.testing.assert_array_equal(found, distance.argmin(-1))
 
 
+def test_what_accelerators_compute_is_what_a_cpu_computes(material):
+    e, codebook, _ = material
+    codes = q._nearest_by_argmin(e, codebook)
+    np.testing.assert_array_equal(codes, q._nearest_by_comparison(e, codebook))
+    np.testing.assert_array_equal(q._look_up_by_product(codebook, codes), codebook[codes])
+    for matrix in (q.pooling_matrix(5, 3), q.interpolation_matrix(5, 8)):
+        expected = q._one_by_one(matrix, e)
+        np.testing.assert_allclose(q._at_once(matrix, e), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_cpu_is_given_one_way_alone(material):
+    e, codebook, _ = material
+    compiled = jax.jit(lambda e, codebook: q.quantize(e, codebook, SCALES)).lower(e, codebook)
+    assert " conditional(" not in compiled.compile().as_text()
+
+
 @pytest.mark.parametrize("num_codes", [1, 5, 8, 33])
 def test_of_duplicated_codes_the_first_one_wins(num_codes):
     codebook = jax.random.normal(jax.random.key(0), (num_codes, 3))

@@ -52,7 +52,7 @@ def check_divides(flag: str, batch: int, devices: Sequence[int]) -> None:
 
 
 def compiled(found: Slice, batches: Mapping[str, int]) -> list[Cell]:
-    """Weak scaling of every program under both strategies, strong scaling of the steps.
+    """Weak scaling of every program, strong scaling of the steps.
 
     Args:
       found: the slice.
@@ -65,12 +65,17 @@ def compiled(found: Slice, batches: Mapping[str, int]) -> list[Cell]:
         if found.num_chips > 1:
             cells += [
                 Cell(COMPILED, WEAK, name, strategy, found.num_chips, batches[name])
-                for strategy in STRATEGIES
+                for strategy in _strategies(name)
             ]
         if found.num_chips > 1 and name in programs.TRAINING:
             each = batches[name] // found.num_chips
             cells.append(Cell(COMPILED, STRONG, name, "mesh", found.num_chips, each))
     return cells
+
+
+def longest_first(cells: Sequence[Cell]) -> list[Cell]:
+    """In an order in which processes that take turns end at about the same time."""
+    return sorted(cells, key=lambda c: c.program in programs.SAMPLING or c.study == STRONG)
 
 
 def measured(counts: Sequence[int], batches: Mapping[str, int]) -> list[Cell]:
@@ -84,15 +89,19 @@ def measured(counts: Sequence[int], batches: Mapping[str, int]) -> list[Cell]:
         Cell(MEASURED, WEAK, name, strategy, count, batches[name])
         for count in counts
         for name in programs.PROGRAMS
-        for strategy in STRATEGIES
+        for strategy in _strategies(name)
     ]
     return weak + [
-        Cell(MEASURED, STRONG, name, "pmap", count, batches[name] // count)
+        Cell(MEASURED, STRONG, name, _strategies(name)[0], count, batches[name] // count)
         for count in counts
         for name in programs.TRAINING
         # On one device both studies are the same.
         if count > 1
     ]
+
+
+def _strategies(program: str) -> tuple[str, ...]:
+    return STRATEGIES if program in programs.COMPARED else ("mesh",)
 
 
 def ladder(found: Slice, mesh: tuple[int, int], each: int) -> list[Cell]:
@@ -107,9 +116,9 @@ def ladder(found: Slice, mesh: tuple[int, int], each: int) -> list[Cell]:
     shares = {"copied": 1, "split": mesh[1]}
     cells = [Cell(LADDER, "one chip", rung.name, "mesh", 1, each) for rung in RUNGS]
     return cells + [
-        Cell(LADDER, placed, rung.name, "mesh", count, each, shares[placed])
+        Cell(LADDER, placed, rung.name, strategy, count, each, shares[placed])
         for rung in RUNGS
-        for placed in rung.on_all
+        for placed, strategy in rung.on_all
         if count > 1 and (placed == "copied" or mesh[1] > 1)
     ]
 

@@ -47,7 +47,7 @@ def examine(lowered: jax.stages.Lowered, found: Slice, least_flops: float = 0.0)
     Returns:
       ``compile_seconds`` and ``compile_cpu_seconds``, ``flops, bytes`` (a chip,
       loops counted as often as they run), ``loop_factor`` (by which XLA's own
-      counts were multiplied for that: that of its estimated cycles),
+      operations were multiplied for that: that of its estimated cycles),
       ``memory``, ``fits``, ``collectives`` and ``prediction``; of a program
       that does not fit into the chip's memory ``fits`` is false, ``memory``
       what the compiler would have needed, and the rest is null.
@@ -65,7 +65,7 @@ def examine(lowered: jax.stages.Lowered, found: Slice, least_flops: float = 0.0)
     costs = hlo.read(compiled.as_text() or "", found.num_chips)
     factor = costs.cycles / costs.cycles_once if costs.cycles_once else 1.0
     flops = max(float(analysis.get("flops", 0.0)) * factor, least_flops)
-    accessed = float(analysis.get("bytes accessed", 0.0)) * factor
+    accessed = costs.bytes_in_all(float(analysis.get("bytes accessed", 0.0)))
     memory = _memory(compiled)
     predicted = predict.step(
         found.chip,

@@ -17,6 +17,8 @@ KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective
 
 # Those whose width is not the number in their name.
 _WIDTHS = {"pred": 8, "token": 0, "c64": 64, "c128": 128}
+# What moves nothing itself.
+_SILENT = {"parameter", "constant", "tuple", "get-tuple-element", "bitcast", "while", "conditional"}
 _ARRAY = re.compile(r"\b(pred|token|bf\d+|[fsuc]\d+)\w*\[([\d,]*)\]")
 _NAME = r"[\w.\-]+"
 _HEAD = re.compile(rf"^(ENTRY )?%?({_NAME}) \(.*\) -> .*\{{\s*$")
@@ -73,11 +75,26 @@ class Costs(NamedTuple):
       collectives: all of them.
       cycles: estimated, loops counted as often as they run.
       cycles_once: the same with every loop counted once.
+      cycles_outside: of what is in no loop.
+      bytes_outside: that those instructions read and write.
     """
 
     collectives: tuple[Collective, ...]
     cycles: int
     cycles_once: int
+    cycles_outside: int
+    bytes_outside: float
+
+    def bytes_in_all(self, once: float) -> float:
+        """Bytes read and written, of those with every loop counted once.
+
+        What is in loops is multiplied as its cycles are, what is in none is not:
+        an optimizer's update of all parameters runs once beside loops over layers.
+        """
+        inside = self.cycles_once - self.cycles_outside
+        outside = min(self.bytes_outside, once) if inside else once
+        turns = (self.cycles - self.cycles_outside) / inside if inside else 1.0
+        return outside + (once - outside) * turns
 
 
 def read(text: str, devices: int) -> Costs:
@@ -89,26 +106,31 @@ def read(text: str, devices: int) -> Costs:
     """
     computations, entry = parse(text)
     times = multiplicities(computations, entry)
-    beside = _beside(computations)
+    hidden, continued = _asynchronous(computations)
     collectives, cycles, once = [], 0, 0
     for name, repeats in times.items():
         body = computations[name]
+        types = _types(body)
         for place, instruction in enumerate(body):
             cycles += repeats * instruction.cycles
             once += instruction.cycles
             kind = instruction.opcode.removesuffix("-start")
-            if kind in KINDS:
-                group = _group(instruction.rest, devices)
-                collectives.append(
-                    Collective(
-                        kind,
-                        _operand_bytes(instruction, body) * (group if kind == "all-gather" else 1),
-                        group,
-                        repeats,
-                        beside.get(name, 0) or _between(body, place),
-                    )
+            if kind not in KINDS or name in continued:
+                continue
+            group = _group(instruction.rest, devices)
+            collectives.append(
+                Collective(
+                    # Each device keeps its share of the sum alone.
+                    "reduce-scatter" if name.startswith("all-reduce-scatter") else kind,
+                    _operand_bytes(instruction, types) * (group if kind == "all-gather" else 1),
+                    group,
+                    repeats,
+                    hidden.get(name, 0) or _hidden(computations, body, place),
                 )
-    return Costs(tuple(collectives), cycles, once)
+            )
+    body = computations.get(entry, [])
+    outside = sum(line.cycles for line in body)
+    return Costs(tuple(collectives), cycles, once, outside, _bytes(body))
 
 
 def parse(text: str) -> tuple[dict[str, list[Instruction]], str]:
@@ -151,10 +173,9 @@ def multiplicities(computations: Computations, entry: str) -> dict[str, int]:
     def visit(name: str, repeats: int) -> None:
         times[name] = times.get(name, 0) + repeats
         for instruction in computations[name]:
-            loops = trip_count(instruction, computations) if instruction.opcode == "while" else 1
             for _, called in _calls(instruction):
                 if called in computations:
-                    visit(called, repeats * loops)
+                    visit(called, repeats * _trips(instruction, computations))
 
     visit(entry, 1)
     return times
@@ -164,6 +185,10 @@ def _calls(instruction: Instruction) -> Iterator[tuple[str, str]]:
     for role, names in _CALLED.findall(instruction.rest):
         for name in re.findall(_NAME, names):
             yield role, name
+
+
+def _trips(instruction: Instruction, computations: Computations) -> int:
+    return trip_count(instruction, computations) if instruction.opcode == "while" else 1
 
 
 def trip_count(loop: Instruction, computations: Computations) -> int:
@@ -196,12 +221,25 @@ def array_bytes(type_: str) -> float:
     return total
 
 
-def _operand_bytes(instruction: Instruction, body: Sequence[Instruction]) -> float:
+def _types(body: Sequence[Instruction]) -> dict[str, str]:
+    return {line.name: line.result for line in body}
+
+
+def _operand_bytes(instruction: Instruction, types: Mapping[str, str]) -> float:
     written = array_bytes(instruction.arguments)
     if written:
         return written
-    types = {line.name: line.result for line in body}
     return sum(array_bytes(types.get(name, "")) for name in instruction.operands)
+
+
+def _bytes(body: Sequence[Instruction]) -> float:
+    """What a computation's own instructions read and write."""
+    types = _types(body)
+    return sum(
+        _operand_bytes(line, types) + array_bytes(line.result)
+        for line in body
+        if line.opcode not in _SILENT and not line.opcode.endswith("-done")
+    )
 
 
 def _group(attributes: str, devices: int) -> int:
@@ -219,25 +257,65 @@ def _group(attributes: str, devices: int) -> int:
     return devices
 
 
-def _between(body: Sequence[Instruction], place: int) -> int:
+def _hidden(computations: Computations, body: Sequence[Instruction], place: int) -> int:
     """Cycles of other work until what begins at ``place`` is waited for."""
     start = body[place]
     if not start.opcode.endswith("-start"):
         return 0
-    total = 0
-    for instruction in body[place + 1 :]:
-        if instruction.opcode.endswith("-done") and start.name in instruction.operands:
-            return total
-        total += instruction.cycles
+    for end in range(place + 1, len(body)):
+        if body[end].opcode.endswith("-done") and start.name in body[end].operands:
+            return _work(computations, body[place + 1 : end])
     return 0
 
 
-def _beside(computations: Computations) -> dict[str, int]:
-    """Cycles beside each computation that an ``async-start`` calls."""
-    return {
-        called: _between(body, place)
-        for body in computations.values()
-        for place, instruction in enumerate(body)
-        if instruction.opcode == "async-start"
-        for _, called in _calls(instruction)
-    }
+def _work(computations: Computations, lines: Sequence[Instruction]) -> int:
+    """Estimated cycles of some lines, the loops among them with all their turns."""
+    return sum(
+        line.cycles
+        + sum(
+            _trips(line, computations) * _work(computations, computations[called])
+            for _, called in _calls(line)
+            if called in computations
+        )
+        for line in lines
+    )
+
+
+def _asynchronous(computations: Computations) -> tuple[dict[str, int], set[str]]:
+    """Of collectives in computations of their own: the cycles beside them, and repetitions.
+
+    Either an ``async-start`` calls the computation, or the compiler has cut the
+    collective into fusions: one that starts it, some that go on with it beside
+    other work, perhaps in a loop, and one that ends it.  Each of them holds
+    the whole instruction, which runs once.
+
+    Returns:
+      Cycles by the computation that starts, and the computations that go on or end.
+    """
+    hidden: dict[str, int] = {}
+    continued = {name for name in computations if name.startswith("async_collective_fusion")}
+    for body in computations.values():
+        for place, line in enumerate(body):
+            called = [name for _, name in _calls(line) if name in computations]
+            if line.opcode == "async-start":
+                hidden |= dict.fromkeys(called, _hidden(computations, body, place))
+            elif line.name.startswith("async-collective-done"):
+                continued.update(called)
+            elif line.name.startswith("async-collective-start"):
+                wanted = _channels(computations, called)
+                ends = (
+                    end
+                    for end in range(place + 1, len(body))
+                    if body[end].name.startswith("async-collective-done")
+                    and _channels(computations, [n for _, n in _calls(body[end])]) & wanted
+                )
+                end = next(ends, place)
+                hidden |= dict.fromkeys(called, _work(computations, body[place + 1 : end]))
+    return hidden, continued
+
+
+def _channels(computations: Computations, names: Sequence[str]) -> set[str]:
+    """``channel_id`` of the collectives in some computations."""
+    lines = (line for name in names for line in computations.get(name, ()))
+    found = (re.search(r"channel_id=(\d+)", line.rest) for line in lines if line.opcode in KINDS)
+    return {match.group(1) for match in found if match}

@@ -8,22 +8,21 @@ less than bfloat16 can tell.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import NamedSharding, PartitionSpec
 
 from experiments.scaling_study import operations
+from experiments.scaling_study.programs import Training
 from pnag_jax import quantization as q
-from pnag_jax.models import next_scale, next_scale_step, stage1_step
+from pnag_jax.models import next_scale_step, stage1_step
 from pnag_jax.models.next_scale import NextScale
 from pnag_jax.models.next_scale_step import Examples
 from pnag_jax.spaces import Space
-from pnag_jax.training import sharding
 
 # Values of a code, as in the default config.
 NUM_CODES = 64
@@ -37,21 +36,22 @@ class Rung(NamedTuple):
       width: of the transformer.
       num_layers: its blocks.
       num_heads: heads of each.
-      on_all: how its state is placed on all chips: "copied" or "split".
+      on_all: how its state is placed on all chips, "copied" or "split", and by
+        which strategy.
     """
 
     name: str
     width: int
     num_layers: int
     num_heads: int
-    on_all: tuple[str, ...] = ()
+    on_all: tuple[tuple[str, str], ...] = ()
 
 
 RUNGS = (
     Rung("1M", 128, 3, 4),
     Rung("10M", 256, 8, 4),
-    Rung("100M", 768, 9, 16, ("copied", "split")),
-    Rung("1B", 2048, 13, 16, ("split",)),
+    Rung("100M", 768, 9, 16, (("copied", "pmap"), ("copied", "mesh"), ("split", "mesh"))),
+    Rung("1B", 2048, 13, 16, (("split", "mesh"),)),
 )
 
 
@@ -70,56 +70,36 @@ def model_of(rung: Rung, space: Space, num_codes: int) -> NextScale:
     )
 
 
-def count_parameters(model: NextScale) -> int:
-    """Of a model that is never made."""
-    optimizer = optax.identity()
-    state = jax.eval_shape(
-        lambda key: next_scale_step.create_state(key, model, optimizer), jax.random.key(0)
-    )
-    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(state.params))
-
-
-def lower(
-    rung: Rung, space: Space, devices: Sequence[Any], *, each: int, model_axis: int
-) -> tuple[jax.stages.Lowered, float]:
-    """One training step over a mesh ``[D / m, m]`` of data and model.
-
-    Args:
-      rung: the size.
-      space: gives the sequence.
-      devices: ``D``, to compile for.
-      each: examples a chip; the ``m`` chips that share a state share ``m each``.
-      model_axis: ``m``.
-
-    Returns:
-      The step, and the operations of its matrix products on one chip, those
-      that the backward pass repeats included.
-    """
+def training(rung: Rung, space: Space) -> Training:
+    """The training step of a rung."""
     model = model_of(rung, space, NUM_CODES)
     optimizer = wide_moments(stage1_step.make_optimizer(num_steps=10_000))
-    step = next_scale_step.make_step(model, optimizer)
-    mesh = sharding.make_mesh(devices, model_axis)
-    state = jax.eval_shape(
-        lambda key: next_scale_step.create_state(key, model, optimizer), jax.random.key(0)
-    )
-    placed = sharding.shardings(state, mesh, next_scale.RULES)
-    whole = NamedSharding(mesh, PartitionSpec())
-    split = NamedSharding(mesh, PartitionSpec(sharding.DATA))
-    count = each * len(devices)
-    batch = jax.eval_shape(
-        lambda: Examples(
+    return Training(
+        next_scale_step.make_step(model, optimizer),
+        lambda key: next_scale_step.create_state(key, model, optimizer),
+        lambda count: Examples(
             codes=jnp.zeros((count, sum(model.sizes)), jnp.int32),
             quality=jnp.zeros((count, 1)),
             hardware=jnp.zeros((count, 1)),
-        )
+        ),
     )
-    traced = jax.jit(
-        lambda s, b, k: step(s, b, k, None),
-        in_shardings=(placed, split, whole),
-        out_shardings=(placed, whole),
-        donate_argnums=0,
-    ).trace(state, batch, jax.eval_shape(lambda: jax.random.key(0)))
-    return traced.lower(), operations.matmul_flops(traced.jaxpr) / len(devices)
+
+
+def count_parameters(work: Training) -> int:
+    """Of a model that is never made."""
+    state, _, _ = work.shapes(1)
+    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(state.params))
+
+
+def matmul_flops(work: Training, each: int) -> int:
+    """Operations of one step's matrix products, those that the backward pass repeats included.
+
+    Args:
+      work: traced, not computed.
+      each: examples.
+    """
+    step = functools.partial(work.step, axis_name=None)
+    return operations.matmul_flops(jax.make_jaxpr(step)(*work.shapes(each)))
 
 
 def wide_moments(inner: optax.GradientTransformation) -> optax.GradientTransformation:

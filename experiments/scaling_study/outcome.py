@@ -73,10 +73,10 @@ def gather(
 def _efficiency(row: Row, rows: Sequence[Row], time_of: Callable[[Row], float | None]) -> Any:
     """Against one device of the same study; None of one that did not end, or has no such."""
     time = time_of(row)
-    same = ("part", "program") if row["part"] == cells.COMPILED else ("part", "program", "strategy")
+    same = ("part", "program", "strategy") if row["part"] == cells.MEASURED else ("part", "program")
     alone = [r for r in rows if r["devices"] == 1 and all(r[key] == row[key] for key in same)]
     first = time_of(alone[0]) if alone else None
-    if row["part"] == cells.LADDER or time is None or first is None:
+    if time is None or first is None:
         return None
     if row["study"] == cells.STRONG:
         return predict.strong_efficiency([first, time], [1, row["devices"]])[1]

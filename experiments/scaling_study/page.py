@@ -112,8 +112,9 @@ def _kinds(collectives: Rows) -> str:
 def _ladder(rows: Rows, results: Mapping[str, Any], keep: Plots) -> Html | None:
     if not rows:
         return None
-    head = ["parameters", "placed", "chips", "a chip", "memory a chip", "fits", "operations",
-            "collectives", "their bytes", "step"]  # fmt: skip
+    head = ["parameters", "placed", "strategy", "chips", "a chip", "memory a chip", "fits",
+            "operations", "collectives", "their bytes", "exposed", "step", "compiler's time",
+            "efficiency", "by the compiler's time"]  # fmt: skip
     lead = (
         "The next-scale prior in bfloat16 with float32 moments, and what a training step takes of"
         f" the {quantity(results['chip']['memory'], 'B')} of a chip."
@@ -128,9 +129,9 @@ def _ladder(rows: Rows, results: Mapping[str, Any], keep: Plots) -> Html | None:
 
 
 def _ladder_row(row: Mapping[str, Any]) -> Html:
-    first = [cell(str(row[k])) for k in ("program", "study", "devices", "each")]
+    first = [cell(str(row[k])) for k in ("program", "study", "strategy", "devices", "each")]
     if "fault" in row:
-        return tag("tr", *first, tag("td", _missing(row), colspan=6))
+        return tag("tr", *first, tag("td", _missing(row), colspan=10))
     predicted = row["prediction"] or {}
     collectives = row["collectives"]
     return tag(
@@ -141,7 +142,11 @@ def _ladder_row(row: Mapping[str, Any]) -> Html:
         cell(quantity(row["flops"])),
         cell(_kinds(collectives)),
         cell(quantity(sum(c["times"] * c["bytes"] for c in collectives), "B")),
+        cell(seconds(predicted.get("exposed"))),
         cell(seconds(predicted.get("step"))),
+        cell(seconds(row["compiler_seconds"])),
+        cell(share(row["efficiency"])),
+        cell(share(row["compiler_efficiency"])),
     )
 
 

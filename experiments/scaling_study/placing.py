@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
 from experiments.scaling_study.programs import Sampler, Training
 from pnag_jax.generation import stream
-
-_AXIS = "devices"
+from pnag_jax.training import sharding
 
 
 def lower_step(
-    training: Training, strategy: str, devices: Sequence[Any], batch_a_device: int
+    training: Training,
+    strategy: str,
+    devices: Sequence[Any],
+    batch_a_device: int,
+    model: int = 1,
 ) -> jax.stages.Lowered:
     """One step, placed as ``training.parallel`` places the steps of an epoch.
 
@@ -25,17 +27,14 @@ def lower_step(
       strategy: "pmap" or "mesh".
       devices: to compile for; they need not exist.
       batch_a_device: examples each.
+      model: devices that share one copy of the state, with "mesh".
     """
     count = len(devices)
-    state, key, batch = (
-        jax.eval_shape(training.create, jax.random.key(0)),
-        jax.eval_shape(lambda: jax.random.key(0)),
-        training.batch(batch_a_device * count),
-    )
+    state, batch, key = training.shapes(batch_a_device * count)
     if strategy == "pmap":
         step = jax.pmap(
-            lambda s, b, k: training.step(s, b, k, _AXIS),
-            axis_name=_AXIS,
+            lambda s, b, k: training.step(s, b, k, sharding.DATA),
+            axis_name=sharding.DATA,
             in_axes=(0, 0, None),
             out_axes=(0, None),
             devices=tuple(devices),
@@ -46,16 +45,21 @@ def lower_step(
             lambda x: jax.ShapeDtypeStruct((count, batch_a_device, *x.shape[1:]), x.dtype), batch
         )
         return step.lower(copies, shares, key)
-    mesh = Mesh(np.asarray(devices), (_AXIS,), axis_types=(AxisType.Auto,))
-    whole, split = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(_AXIS))
+    mesh = sharding.make_mesh(devices, model)
+    placed = sharding.shardings(state, mesh)
+    whole, split = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), (mesh.axis_names,)))
+
+    def update(state: Any, batch: Any, key: Any) -> Any:
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return training.step(state, batch, key, None)
+
     step = jax.jit(
-        lambda s, b, k: training.step(s, b, k, None),
-        in_shardings=(whole, split, whole),
-        out_shardings=(whole, whole),
+        update,
+        in_shardings=(placed, split, whole),
+        out_shardings=(placed, whole),
         donate_argnums=0,
     )
-    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), batch)
-    return step.lower(state, shapes, key)
+    return step.lower(state, batch, key)
 
 
 def sample(sampler: Sampler, strategy: str, devices: Sequence[Any], n: int) -> Any:

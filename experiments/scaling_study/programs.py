@@ -26,6 +26,8 @@ from pnag_jax.training.parallel import StepFn
 TRAINING = ("stage1", "prior", "surrogate")
 SAMPLING = ("generation", "prior_sampling")
 PROGRAMS = TRAINING + SAMPLING
+# Studied under both strategies; the others, which exchange what one of these does, under mesh.
+COMPARED = ("stage1", "prior", "generation")
 
 # Steps that the learning rate is scheduled for; the cost does not depend on it.
 _STEPS = 10_000
@@ -39,12 +41,17 @@ class Training(NamedTuple):
     Attributes:
       step: one update.
       create: the state before it, of a key.
-      batch: so many examples, leaves ``[count, ...]`` of numpy.
+      batch: so many examples, leaves ``[count, ...]``.
     """
 
     step: StepFn
     create: Callable[[jax.Array], Any]
     batch: Callable[[int], Any]
+
+    def shapes(self, count: int) -> tuple[Any, Any, Any]:
+        """State, batch of ``count`` examples and key, as shapes."""
+        key = jax.random.key(0)
+        return jax.eval_shape(lambda: (self.create(key), self.batch(count), key))
 
 
 # Draws so many architectures with a key: ``(key, n) -> [n, L]``.

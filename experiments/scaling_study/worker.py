@@ -15,7 +15,15 @@ from typing import Any
 import jax
 
 from experiments.bench.timing import Effort
-from experiments.scaling_study import cells, compiling, ladder, measuring, prepare, topology
+from experiments.scaling_study import (
+    cells,
+    compiling,
+    ladder,
+    measuring,
+    placing,
+    prepare,
+    topology,
+)
 from experiments.scaling_study.cells import Cell
 from experiments.scaling_study.topology import Slice
 from pnag_jax import spaces
@@ -52,10 +60,13 @@ def find(cell: Cell, generator: Generator, job: dict[str, Any]) -> dict[str, Any
             cell.program, generator, found, devices, cell.strategy, cell.each
         )
     rung = next(rung for rung in ladder.RUNGS if rung.name == cell.program)
-    space = spaces.get(job["space"])
-    lowered, flops = ladder.lower(rung, space, devices, each=cell.each, model_axis=cell.model)
-    parameters = ladder.count_parameters(ladder.model_of(rung, space, ladder.NUM_CODES))
-    return {"parameters": parameters, **compiling.examine(lowered, found, flops)}
+    work = ladder.training(rung, spaces.get(job["space"]))
+    lowered = placing.lower_step(work, cell.strategy, devices, cell.each, cell.model)
+    flops = ladder.matmul_flops(work, cell.each)
+    return {
+        "parameters": ladder.count_parameters(work),
+        **compiling.examine(lowered, found, flops),
+    }
 
 
 if __name__ == "__main__":

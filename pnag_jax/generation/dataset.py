@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from pnag_jax.spaces import Space
@@ -38,10 +40,17 @@ def split(key: jax.Array, space: Space, *, count: int = 50_000, holdout: float =
     """
     key_draw, key_order = jax.random.split(key)
     if math.prod(space.choices) <= ENUMERABLE:
-        every = np.asarray(from_index(np.arange(math.prod(space.choices)), space.choices))
-        genotypes = every[np.asarray(space.is_valid(every))]
+        every, valid = _every(space)
+        genotypes = np.asarray(every)[np.asarray(valid)]
     else:
         genotypes = np.unique(np.asarray(space.sample(key_draw, count)), axis=0)
     order = np.asarray(jax.random.permutation(key_order, len(genotypes)))[:count]
     held_out = round(holdout * len(order))
     return Split(genotypes[order[held_out:]], genotypes[order[:held_out]])
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _every(space: Space) -> tuple[jax.Array, jax.Array]:
+    """All genotypes of a space, and which of them are valid."""
+    every = from_index(jnp.arange(math.prod(space.choices)), space.choices)
+    return every, space.is_valid(every)

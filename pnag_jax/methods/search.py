@@ -42,6 +42,8 @@ class Hooks(NamedTuple):
       save_every: proposals between two saves.
       save_now: asked after each round; true saves at once (a signal came).
       progress: ``(done, total)`` queries of all seeds, after each round.
+      anywhere: told whether a seed here still searches, before each round; true
+        makes one, for seeds that other processes search in step.
     """
 
     save: Callable[[int, PyTree], None] | None = None
@@ -49,6 +51,7 @@ class Hooks(NamedTuple):
     save_every: int = 64
     save_now: Callable[[], bool] = lambda: False
     progress: Callable[[int, int], None] | None = None
+    anywhere: Callable[[bool], bool] = lambda here: here
 
 
 def run(
@@ -111,12 +114,14 @@ def run(
     running = search.running(idle_limit)
     compile_seconds = _compile(ask, tell, search, batch) if running.any() else 0.0
     saved_round = search.round
-    while running.any():
+    going = hooks.anywhere(bool(running.any()))
+    while going:
         search.advance(ask, tell, batch, running)
         running = search.running(idle_limit)
+        going = hooks.anywhere(bool(running.any()))
         if hooks.progress is not None:
             hooks.progress(sum(ledger.used for ledger in search.ledgers), budget * len(running))
-        due = (search.round - saved_round) * batch >= hooks.save_every or not running.any()
+        due = (search.round - saved_round) * batch >= hooks.save_every or not going
         if hooks.save is not None and (due or hooks.save_now()):
             hooks.save(search.round, search.tree())
             saved_round = search.round

@@ -26,18 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pnag_jax.models.conditions import ConditionArrays, ConditionEmbedding
-from pnag_jax.training.sharding import Rule
-
-# What devices that share the parameters split: heads and hidden units, so that
-# attention and MLP each need one sum over devices (Shoeybi et al., "Megatron-LM",
-# 2019, section 3).  All other arrays: their longest axis.  Counted from the end,
-# since the layers of a scanned model are stacked along a first axis.
-RULES = (
-    Rule(r"'qkv'.*'kernel'", -2),  # [W, 3, heads, W / heads]
-    Rule(r"'out'.*'kernel'", -3),  # [heads, W / heads, W]
-    Rule(r"'up'.*'kernel'", -1),  # [W, 4 W]
-    Rule(r"'down'.*'kernel'", -2),  # [4 W, W]
-)
+from pnag_jax.training.sharding import split_examples
 
 
 class Cache(NamedTuple):
@@ -45,6 +34,15 @@ class Cache(NamedTuple):
 
     keys: tuple[jax.Array, ...]
     values: tuple[jax.Array, ...]
+
+
+class _Product(nn.DenseGeneral):
+    """``DenseGeneral`` whose kernel is brought to the examples, where devices share it."""
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """``[B, ...]`` before and after."""
+        return split_examples(super().__call__(split_examples(inputs)))
 
 
 class _Block(nn.Module):
@@ -67,7 +65,7 @@ class _Block(nn.Module):
           ``[B, q, W]``, and the keys and values of these ``q`` tokens.
         """
         width = x.shape[-1]
-        dense = functools.partial(nn.DenseGeneral, dtype=self.dtype, param_dtype=self.dtype)
+        dense = functools.partial(_Product, dtype=self.dtype, param_dtype=self.dtype)
         modulation = dense(6 * width, kernel_init=nn.initializers.zeros, name="modulation")
         parts = jnp.split(modulation(nn.silu(condition))[:, None], 6, axis=-1)
         shift, scale, gate, shift_mlp, scale_mlp, gate_mlp = parts

@@ -1,6 +1,7 @@
 """Trains many architectures at once, in one compiled program over all devices.
 
-Letters of shapes: ``K`` members, ``D`` devices, ``L`` genes.
+Letters of shapes: ``K`` members, ``D`` devices, ``d`` of them of this process,
+``L`` genes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pnag_jax.errors import UsageError
 from pnag_jax.networks import member
 from pnag_jax.networks.member import Member
 from pnag_jax.networks.recipe import Recipe
+from pnag_jax.training import hosts
 
 PyTree = Any
 _AXIS = "devices"
@@ -32,6 +34,14 @@ class Trainer:
     fit into a cache and the arithmetic of one fills a core; side by side fills an
     accelerator.  Whoever is beside a member and wherever it stands, its outcome is
     the same, bit for bit, for one number of members and devices.
+
+    Where the devices are those of several processes, each process trains the
+    members of its own, and all call all methods alike; nothing is exchanged but
+    what ``fetch`` returns.
+
+    Attributes:
+      devices: the ``D`` devices.
+      spans: whether they are those of several processes.
     """
 
     def __init__(
@@ -49,21 +59,24 @@ class Trainer:
           net: takes the genotype as an argument.
           recipe: how to train.
           data: what to train on.
-          devices: all local ones by default.
+          devices: all of all processes by default.
           loop: see above; by default on CPUs.
 
         Raises:
-          UsageError: fewer images than a batch takes.
+          UsageError: fewer images than a batch takes; other numbers of devices
+            in other processes.
         """
         if member.steps_per_epoch(recipe, data.train) < 1:
             raise UsageError(
                 f"batch_size = {recipe.batch_size}; accepted are numbers from 2 to"
                 f" {len(data.train.labels)}, the images that are trained on"
             )
-        self.devices = tuple(jax.local_devices() if devices is None else devices)
-        mesh = jax.make_mesh(
-            (len(self.devices),), (_AXIS,), axis_types=(AxisType.Auto,), devices=self.devices
-        )
+        self.devices = tuple(jax.devices() if devices is None else devices)
+        self._places = _of_processes(self.devices)
+        self.spans = len(self._places) > 1
+        self._here = self._places[jax.process_index()]
+        mine = [self.devices[i] for i in self._here]
+        mesh = jax.make_mesh((len(mine),), (_AXIS,), axis_types=(AxisType.Auto,), devices=mine)
         everywhere = NamedSharding(mesh, PartitionSpec())
         self._split = NamedSharding(mesh, PartitionSpec(_AXIS))
         self._train, self._valid, self._test = (
@@ -75,7 +88,7 @@ class Trainer:
         epoch = functools.partial(member.epoch, net, recipe)
         accuracy = functools.partial(member.accuracy, net, recipe)
         self._create = jax.jit(functools.partial(member.create, net, recipe, data.train))
-        parallel = functools.partial(jax.pmap, axis_name=_AXIS, devices=self.devices)
+        parallel = functools.partial(jax.pmap, axis_name=_AXIS, devices=mine)
         self._epoch = parallel(over(epoch), in_axes=(0, None, None, None), donate_argnums=0)
         self._accuracy = parallel(over(accuracy), in_axes=(0, None))
 
@@ -96,19 +109,27 @@ class Trainer:
         return jax.tree.map(lambda *leaves: np.stack(leaves), *made)
 
     def place(self, members: Member) -> PyTree:
-        """Leaves ``[K, ...]`` of the host as ``[D, K / D, ...]`` on the devices.
+        """Leaves ``[K, ...]`` of the host as ``[d, K / D, ...]`` on the devices.
 
         The last member fills up where ``D`` does not divide ``K``.
         """
         count = len(members.seed)
         places = -(-count // len(self.devices)) * len(self.devices)
         rows = np.minimum(np.arange(places), count - 1).reshape(len(self.devices), -1)
+        rows = rows[self._here]
         return jax.device_put(jax.tree.map(lambda x: np.asarray(x)[rows], members), self._split)
 
     def fetch(self, placed: PyTree, count: int) -> PyTree:
-        """Inverse of ``place``: the first ``count``, on the host."""
+        """Inverse of ``place``: the first ``count``, on the host of every process."""
         host = jax.device_get(placed)
-        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:count], host)
+        order = np.argsort(np.concatenate(list(self._places.values())))
+        parts = hosts.gathered(host) if self.spans else [host]
+
+        def join(*rows: np.ndarray) -> np.ndarray:
+            whole = np.concatenate(rows)[order]
+            return whole.reshape(-1, *whole.shape[2:])[:count]
+
+        return jax.tree.map(join, *parts)
 
     def epoch(self, placed: PyTree, number: int) -> tuple[PyTree, PyTree]:
         """Runs one epoch of all members.
@@ -129,6 +150,17 @@ class Trainer:
             name: self.fetch(self._accuracy(placed, part), count)
             for name, part in (("valid_accuracy", self._valid), ("test_accuracy", self._test))
         }
+
+
+def _of_processes(devices: Sequence[jax.Device]) -> dict[int, list[int]]:
+    """The places of each process's devices, by process."""
+    places: dict[int, list[int]] = {}
+    for number in sorted({device.process_index for device in devices}):
+        places[number] = [i for i, d in enumerate(devices) if d.process_index == number]
+    if len({len(some) for some in places.values()}) > 1:
+        counts = ", ".join(str(len(some)) for some in places.values())
+        raise UsageError(f"the processes have {counts} devices; as many are needed in each")
+    return places
 
 
 def _one_by_one(function: Callable) -> Callable:

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or absent; all of orbax is behind this module.
+"""Checkpoints that are whole or absent; orbax is behind :mod:`~pnag_jax.training.stores`.
 
 One step is one folder ``<folder>/<step>`` with the arrays as orbax writes
 them and a ``manifest.json`` with the SHA-256 of every file.  A step is built
@@ -6,29 +6,33 @@ under ``<step>.tmp``, made durable, and renamed: no name that is a number ever
 holds half a checkpoint because of a kill.  What orbax leaves open is closed
 here: it restores flipped bits silently, casts dtypes silently, takes an empty
 folder for the latest step, and has no fall-back to an older one.
+
+Of several processes one can do all this alone, or all of them together, in a
+folder that all see: each then writes, reads and verifies its part of the arrays
+that span them.  What is on the disk is read by any number of processes, over
+any devices, either way.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import pathlib
 import re
+import secrets
 import shutil
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
-
-import jax
-import numpy as np
-import orbax.checkpoint as ocp
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from pnag_jax.errors import DataError, UsageError, UserError
-from pnag_jax.training import files, manifest, trees
+from pnag_jax.training import files, hosts, manifest, stores, trees
 from pnag_jax.training.trees import PyTree
 
 _LOG = logging.getLogger(__name__)
 _STORE = "arrays"
+_TOKEN = ".together"
 
 
 class Restored(NamedTuple):
@@ -38,15 +42,23 @@ class Restored(NamedTuple):
     tree: PyTree
 
 
+class _Misfit(DataError):
+    """A step that is whole, and not what is wanted."""
+
+
 class Checkpoints:
-    """The checkpoints of one run, in one folder, written by one process.
+    """The checkpoints of one run, in one folder.
 
     Saves are synchronous: when :meth:`save` returns, the step is on the disk.
 
     Attributes:
       folder: absolute path; made at the first save.
       keep: number of good steps that stay.
+      together: whether all processes call :meth:`save`, :meth:`restore` and
+        :meth:`clean` alike; else one process does.  From :meth:`of_all`.
     """
+
+    together = False
 
     def __init__(self, folder: files.StrPath, *, keep: int = 3):
         """Opens ``folder``; nothing is written yet.
@@ -64,6 +76,39 @@ class Checkpoints:
         self.keep = keep
         self._good: set[int] = set()  # written or verified by this process
 
+    def of_all(self) -> Checkpoints | None:
+        """The leader's checkpoints, for all processes together; all call this alike.
+
+        Returns:
+          None where the leader's folder is not the same, or not there, for
+          another process: the leader alone can save then.
+
+        Raises:
+          UserError: the leader cannot write there.
+        """
+        token, fault = secrets.token_hex(16), None
+        try:
+            if hosts.leads():
+                with files.writing(self.folder):
+                    self.folder.mkdir(parents=True, exist_ok=True)
+                files.write_text(self.folder / _TOKEN, token)
+        except UserError as error:
+            fault = error
+        hosts.agree(fault)
+        name, wanted = json.loads(hosts.texts(json.dumps([str(self.folder), token]))[0])
+        found = Checkpoints(name, keep=self.keep)
+        found.together = True
+        with contextlib.suppress(OSError, ValueError):
+            token = (found.folder / _TOKEN).read_text()
+        blind = [i for i, seen in enumerate(hosts.texts(str(token == wanted))) if seen != "True"]
+        if hosts.leads():
+            _remove(self.folder / _TOKEN)
+            if blind:
+                _LOG.warning(
+                    "%s: process %d does not see it, process 0 alone saves", name, *blind[:1]
+                )
+        return None if blind else found
+
     def steps(self) -> list[int]:
         """The steps there are, ascending; not verified."""
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
@@ -80,8 +125,9 @@ class Checkpoints:
 
     def clean(self) -> None:
         """Deletes what killed processes left: temporary folders, and steps past ``keep``."""
-        self._delete_temporaries()
-        self._delete_old()
+        if self._leads:
+            self._delete_temporaries()
+            self._delete_old()
 
     def save(
         self,
@@ -106,28 +152,36 @@ class Checkpoints:
             earlier steps are untouched.
         """
         host = trees.to_host(tree)
+        temporary = self.folder / f"{step}.tmp"
+
+        def prepare() -> None:
+            try:
+                trees.require_finite(host, require_finite)
+            except UserError as error:
+                raise UserError(f"step {step} is not saved: {error}; {self._newest()}") from None
+            if self._leads:
+                self._make_room(step, temporary)
+
+        def finish() -> None:
+            if self._leads:
+                found = manifest.Manifest(step, host.specs, host.impls, items)
+                manifest.write(temporary, found, listed)
+                with files.writing(self.folder / str(step)):
+                    os.rename(temporary, self.folder / str(step))
+                files.sync_folder(self.folder)
+
         try:
-            trees.require_finite(host, require_finite)
-        except UserError as error:
-            raise UserError(f"step {step} is not saved: {error}; {self._newest()}") from None
-        final, temporary = self.folder / str(step), self.folder / f"{step}.tmp"
-        if final.exists():
-            self._discard_damaged(step)
-        with files.writing(temporary):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._delete_temporaries()
-            temporary.mkdir()
-        try:
-            items = _write_arrays(temporary / _STORE, host.arrays)
-            manifest.write(temporary, manifest.Manifest(step, host.specs, host.impls, items))
-            with files.writing(final):
-                os.rename(temporary, final)
+            self._agreed(prepare)
+            items = stores.write(temporary / _STORE, host.arrays, together=self.together)
+            listed = self._listed(temporary)
+            self._agreed(finish)
         except BaseException:
-            _remove(temporary)
+            if self._leads:
+                _remove(temporary)
             raise
-        files.sync_folder(self.folder)
         self._good.add(step)
-        self._delete_old()
+        if self._leads:
+            self._delete_old()
 
     def restore(
         self, target: PyTree, *, step: int | None = None, strict: bool = False
@@ -139,7 +193,8 @@ class Checkpoints:
             from ``jax.eval_shape``) with the structure, shapes and dtypes
             wanted; numpy leaves come back as numpy arrays, a
             :class:`~pnag_jax.training.trees.AnyShape` leaf takes any shape,
-            all others become jax arrays on the default device.
+            all others become jax arrays on the default device, or where the
+            target has them over devices of several processes.
           step: this step and no other.
           strict: refuse, instead of taking an older step with a warning that
             names the damaged file.
@@ -153,6 +208,8 @@ class Checkpoints:
           UsageError: ``step`` is not there.
         """
         steps = self.steps()
+        if self.together:
+            steps = json.loads(hosts.texts(json.dumps(steps))[0])
         if step is not None:
             if step not in steps:
                 raise UsageError(f"{self.folder}: no step {step}; there are {steps or 'none'}")
@@ -160,16 +217,14 @@ class Checkpoints:
         damages = []
         for candidate in reversed(steps):
             try:
-                host = self._read(candidate)
+                host = self._read(candidate, target)
+            except _Misfit:
+                raise
             except DataError as error:
                 if strict:
                     raise
                 damages.append(str(error))
                 continue
-            try:
-                trees.check_specs(host.specs, target)
-            except DataError as error:
-                raise DataError(f"{self.folder / str(candidate)}: {error}") from None
             for damage in damages:
                 _LOG.warning("%s; step %d is used instead", damage, candidate)
             return Restored(candidate, trees.from_host(host, target))
@@ -179,21 +234,65 @@ class Checkpoints:
             )
         return None
 
-    def _manifest(self, step: int) -> manifest.Manifest:
+    @property
+    def _leads(self) -> bool:
+        """Whether what one process does is this one's to do."""
+        return hosts.leads() or not self.together
+
+    def _agreed(self, work: Callable[[], Any]) -> Any:
+        """What ``work`` returns; if together, a fault of any process is one of all."""
+        result, fault = None, None
+        try:
+            result = work()
+        except UserError as error:
+            if not self.together:
+                raise
+            fault = error
+        if self.together:
+            hosts.agree(fault)
+        return result
+
+    def _manifest(self, step: int, share: tuple[int, int] = (0, 1)) -> manifest.Manifest:
         folder = self.folder / str(step)
-        found = manifest.read(folder)
+        found = manifest.read(folder, share=share)
         if found.step != step:
             raise DataError(f"{folder / manifest.NAME}: written for step {found.step}")
         self._good.add(step)
         return found
 
-    def _read(self, step: int) -> trees.HostTree:
-        found = self._manifest(step)
-        stored = _read_arrays(self.folder / str(step) / _STORE, found.items)
+    def _read(self, step: int, target: PyTree) -> trees.HostTree:
+        share = (hosts.index(), hosts.count()) if self.together else (0, 1)
+        found: manifest.Manifest = self._agreed(lambda: self._manifest(step, share))
+        try:
+            trees.check_specs(found.specs, target)
+        except DataError as error:
+            raise _Misfit(f"{self.folder / str(step)}: {error}") from None
+        leaves = trees.named_leaves(target)
+        across = {name: trees.sharding_across(leaf) for name, leaf in leaves.items()}
+        shardings = {name: sharding for name, sharding in across.items() if sharding is not None}
+        stored = stores.read(self.folder / str(step) / _STORE, found.items, shardings)
         for name, spec in found.specs.items():
             if name not in stored:  # orbax does not store arrays without elements
                 stored[name] = trees.empty(spec, found.impls.get(name))
         return trees.HostTree(stored, found.specs, found.impls)
+
+    def _listed(self, temporary: pathlib.Path) -> dict[str, Any]:
+        """The files of a new step for its manifest: each process reads what it has written."""
+        me, number = (hosts.index(), hosts.count()) if self.together else (0, 1)
+        mine: dict[str, Any] = self._agreed(
+            lambda: manifest.listed(temporary, lambda name: stores.writer_of(name) % number == me)
+        )
+        if not self.together:
+            return mine
+        return {k: v for text in hosts.texts(json.dumps(mine)) for k, v in json.loads(text).items()}
+
+    def _make_room(self, step: int, temporary: pathlib.Path) -> None:
+        if (self.folder / str(step)).exists():
+            self._discard_damaged(step)
+        with files.writing(temporary):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._delete_temporaries()
+            temporary.mkdir()
 
     def _newest(self) -> str:
         steps = self.steps()
@@ -252,68 +351,3 @@ def _remove(path: pathlib.Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def _write_arrays(folder: pathlib.Path, arrays: dict[str, np.ndarray]) -> dict[str, str]:
-    """Gives the arrays to orbax; returns the name in the store of each one it took."""
-    # Numbered: unique, and free of the characters that mean something to a store.
-    items = {
-        name: f"{i:05d}.{re.sub(r'[^A-Za-z0-9_]+', '.', name).strip('.')}"
-        for i, (name, array) in enumerate(arrays.items())
-        if array.size
-    }
-    if items:
-        try:
-            with _orbax() as checkpointer:
-                args = ocp.args.PyTreeSave({item: arrays[name] for name, item in items.items()})
-                checkpointer.save(folder, args=args)
-        except Exception as error:
-            raise UserError(f"{folder.parent}: cannot write: {_reason(error)}") from error
-    return items
-
-
-def _read_arrays(folder: pathlib.Path, items: dict[str, str]) -> dict[str, np.ndarray]:
-    if not items:
-        return {}
-    try:
-        with _orbax() as checkpointer:
-            args = ocp.args.PyTreeRestore(
-                restore_args={i: ocp.RestoreArgs(restore_type=np.ndarray) for i in items.values()}
-            )
-            stored = checkpointer.restore(folder, args=args)
-            return {name: stored[item] for name, item in items.items()}
-    except Exception as error:
-        raise DataError(f"{folder}: orbax cannot read it: {_reason(error)}") from error
-
-
-@contextlib.contextmanager
-def _orbax() -> Iterator[ocp.Checkpointer]:
-    """A checkpointer for this process alone, without orbax's own log of tracebacks."""
-    me = jax.process_index()
-    checkpointer = ocp.Checkpointer(
-        ocp.PyTreeCheckpointHandler(),
-        multiprocessing_options=ocp.options.MultiprocessingOptions(
-            primary_host=me, active_processes={me}
-        ),
-    )
-    logger = logging.getLogger("absl")
-
-    def critical(record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.CRITICAL
-
-    logger.addFilter(critical)
-    try:
-        yield checkpointer
-    finally:
-        logger.removeFilter(critical)
-        checkpointer.close()
-
-
-def _reason(error: Exception) -> str:
-    """The cause in a few words; tensorstore puts it at the end of a long line."""
-    code = re.search(r"os_error_code='(\d+)'", str(error))
-    if code:
-        return os.strerror(int(code.group(1)))
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -11,6 +11,7 @@ import contextlib
 import glob
 import hashlib
 import importlib.util
+import json
 import os
 import re
 import sys
@@ -24,7 +25,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Sharding
 
-from pnag_jax.errors import UserError
+from pnag_jax.errors import DataError, UsageError, UserError
 
 PyTree = Any
 
@@ -33,6 +34,8 @@ PyTree = Any
 _SECONDS_TO_END = 14 * 24 * 3600
 # Launchers tell each process of how many it is one.
 _COUNTS = ("OMPI_COMM_WORLD_SIZE", "MEGASCALE_NUM_SLICES")
+
+_PAGE = 4096
 
 # What the libraries of collective operations say of a process that is gone.
 _LOST = re.compile(r"Gloo|NCCL|UNAVAILABLE|Connection closed")
@@ -165,14 +168,27 @@ def told(tree: PyTree) -> PyTree:
     """
     if count() == 1:
         return tree
+    packed = _pack(tree)
+    return _unpack(np.asarray(multihost_utils.broadcast_one_to_all(packed)), tree)
+
+
+def gathered(tree: PyTree) -> list[PyTree]:
+    """Every process's numbers, by process, on all; leaves and errors as of :func:`told`."""
+    if count() == 1:
+        return [tree]
+    return [_unpack(row, tree) for row in multihost_utils.process_allgather(_pack(tree))]
+
+
+def _pack(tree: PyTree) -> np.ndarray:
+    """One buffer of bytes: one program to send it, and nothing is rounded."""
+    return np.frombuffer(b"".join(x.tobytes() for x in _raw(tree)), np.uint8)
+
+
+def _unpack(packed: np.ndarray, tree: PyTree) -> PyTree:
     leaves, structure = jax.tree.flatten(tree)
-    raw = [np.asarray(jax.random.key_data(x) if is_key(x) else x) for x in leaves]
-    # One buffer of bytes: one program, and nothing is rounded.
-    bytes_ = np.frombuffer(b"".join(x.tobytes() for x in raw), np.uint8)
-    bytes_ = np.asarray(multihost_utils.broadcast_one_to_all(bytes_))
     found, start = [], 0
-    for leaf, x in zip(leaves, raw, strict=True):
-        part: Any = np.frombuffer(bytes_[start : start + x.nbytes].tobytes(), x.dtype)
+    for leaf, x in zip(leaves, _raw(tree), strict=True):
+        part: Any = np.frombuffer(packed[start : start + x.nbytes].tobytes(), x.dtype)
         part = part.reshape(x.shape)
         if is_key(leaf):
             part = jax.random.wrap_key_data(part, impl=jax.random.key_impl(leaf))
@@ -181,11 +197,39 @@ def told(tree: PyTree) -> PyTree:
     return jax.tree.unflatten(structure, found)
 
 
+def _raw(tree: PyTree) -> list[np.ndarray]:
+    leaves = jax.tree.leaves(tree)
+    return [np.asarray(jax.random.key_data(x) if is_key(x) else x) for x in leaves]
+
+
 def highest(number: int) -> int:
     """The highest of all processes' numbers."""
     if count() == 1:
         return number
     return int(np.max(multihost_utils.process_allgather(np.int32(number))))
+
+
+def agree(fault: UserError | None) -> None:
+    """Makes a fault of one process, the first that has one, one of all.
+
+    Args:
+      fault: of this process, None where there is none.
+
+    Raises:
+      UserError: or of its kinds, as it is.
+    """
+    if count() == 1:
+        if fault is not None:
+            raise fault
+        return
+    said = texts("" if fault is None else json.dumps([fault.exit_code, str(fault)]))
+    for number, text in enumerate(said):
+        if text and number == index() and fault is not None:
+            raise fault
+        if text:
+            code, message = json.loads(text)
+            kinds = {kind.exit_code: kind for kind in (UserError, UsageError, DataError)}
+            raise kinds.get(code, UserError)(message)
 
 
 def require_same(tree: PyTree, what: str) -> None:
@@ -217,7 +261,9 @@ def texts(text: str) -> list[str]:
     if (digests == digests[0]).all():
         return [text] * count()
     lengths = multihost_utils.process_allgather(np.int32(len(raw)))
-    padded = np.pad(raw, (0, int(lengths.max()) - len(raw)))
+    # In whole pages: texts of other lengths need no other program.
+    room = -(-int(lengths.max()) // _PAGE) * _PAGE
+    padded = np.pad(raw, (0, room - len(raw)))
     gathered = multihost_utils.process_allgather(padded)
     return [row[:n].tobytes().decode() for row, n in zip(gathered, lengths, strict=True)]
 

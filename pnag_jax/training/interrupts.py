@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 
 from pnag_jax.errors import UserError
+from pnag_jax.training import hosts
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -42,6 +43,11 @@ class Interrupt:
     def requested(self) -> bool:
         """Whether a signal has come."""
         return self.signum is not None
+
+    def agree(self) -> None:
+        """Makes a signal to one process one to all; all call this alike."""
+        if hosts.count() > 1:
+            self.signum = hosts.highest(self.signum or 0) or None
 
     def check(self, saved: str) -> None:
         """Stops the run if a signal has come; call it right after a save.

@@ -11,7 +11,7 @@ import numpy as np
 
 from pnag_jax.errors import UsageError, UserError
 from pnag_jax.training import files, hosts, profiling, startup
-from pnag_jax.training.checkpoints import Checkpoints
+from pnag_jax.training.checkpoints import Checkpoints, Restored
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.metrics import MetricsWriter
 from pnag_jax.training.parallel import Epoch
@@ -51,8 +51,9 @@ def fit(
     process to the first step there.
 
     Where ``epoch`` spans processes, all of them call this alike; the leader's
-    checkpoint decides where they begin, the leader alone saves, and a signal
-    to any of them stops all at the same step.
+    checkpoint decides where they begin, and a signal to any of them stops all at
+    the same step.  Where all see the leader's folder, each saves and restores its
+    part of the state there; where not, the leader does, and holds all of it.
 
     Args:
       epoch: from :func:`~pnag_jax.training.parallel.make_epoch`.
@@ -96,18 +97,14 @@ def fit(
     if log_every is not None and log_every < 1:
         raise UsageError(f"log_every={log_every}: must be at least 1")
     steps = epoch.steps_per_epoch
-    done = 0
-    if not epoch.spans or hosts.leads():
-        state, done = _resume(epoch, state, key, checkpoints, strict_resume)
-        checkpoints.clean()
+    store = _Store(epoch, key, checkpoints)
+    state, done = store.resume(state, strict_resume)
     if epoch.spans:
         hosts.require_same(data, "the data that is trained on")
-        state, done = hosts.told((state, np.int32(done)))
-        done = int(done)
     if done >= num_epochs:
-        return jax.device_put(state)
+        return jax.device_put(store.on_host(state))
     metrics.truncate(done * steps if done else -1)
-    placed, data = epoch.place(state), epoch.place_data(data)
+    placed, data = store.place(state), epoch.place_data(data)
     if profile is not None:
         profiling.trace(epoch, placed, data, key, profile)
     epoch.compile(placed, data, key)
@@ -139,38 +136,72 @@ def fit(
                 raise UserError(f"{fault} (epoch {number}); {saved} in {checkpoints.folder}")
             last = number + 1 == num_epochs
             if epoch.spans and interrupt is not None:
-                interrupt.signum = hosts.highest(interrupt.signum or 0) or None
+                interrupt.agree()
             requested = interrupt is not None and interrupt.requested
             if last or requested or (number + 1) % save_every_epochs == 0:
                 # Lines first: what a checkpoint has left behind must be on the disk.
                 metrics.flush(durable=True)
-                tree = {"key": key, "state": epoch.fetch(placed)}
-                if not epoch.spans or hosts.leads():
-                    checkpoints.save(end, tree, require_finite=require_finite)
+                store.save(end, placed, require_finite)
             bar.update(end, **_shown(logged))
             if requested and interrupt is not None:
                 interrupt.check(f"step {end} is saved in {checkpoints.folder}")
     return jax.device_put(epoch.fetch(placed))
 
 
-def _resume(
-    epoch: Epoch, state: PyTree, key: jax.Array, checkpoints: Checkpoints, strict: bool
-) -> tuple[PyTree, int]:
-    """The state to go on from, and the number of epochs behind it."""
-    target = jax.eval_shape(lambda tree: tree, {"key": key, "state": state})
-    restored = checkpoints.restore(target, strict=strict)
-    if restored is None:
-        return state, 0
-    saved_key = restored.tree["key"]
-    if not np.array_equal(_key_data(saved_key), _key_data(key)):
-        raise UsageError(f"{checkpoints.folder}: step {restored.step} was made with another seed")
-    done, rest = divmod(restored.step, epoch.steps_per_epoch)
-    if rest:
-        raise UsageError(
-            f"{checkpoints.folder}: step {restored.step} is not the end of an epoch of"
-            f" steps_per_epoch={epoch.steps_per_epoch}"
-        )
-    return restored.tree["state"], done
+class _Store:
+    """The checkpoints of a training, of this process or of all together."""
+
+    def __init__(self, epoch: Epoch, key: jax.Array, checkpoints: Checkpoints):
+        """For the run's ``key``; where ``epoch`` spans processes, all call this alike."""
+        self._epoch, self._key, self._shared = epoch, key, False
+        self._of_all = checkpoints.of_all() if epoch.spans else None
+        self._checkpoints = self._of_all or checkpoints
+        # Whether this process touches the checkpoints.
+        self._takes_part = hosts.leads() or not epoch.spans or self._of_all is not None
+
+    def resume(self, state: PyTree, strict: bool) -> tuple[PyTree, int]:
+        """The state to go on from, as :meth:`place` takes it, and the epochs behind it."""
+        target = jax.eval_shape(lambda tree: tree, {"key": self._key, "state": state})
+        if self._of_all:
+            target["state"] = self._epoch.shapes(target["state"])
+        restored = self._checkpoints.restore(target, strict=strict) if self._takes_part else None
+        done = 0 if restored is None else self._epochs(restored)
+        if self._takes_part:
+            self._checkpoints.clean()
+        self._shared = self._of_all is not None and restored is not None
+        state = state if restored is None else restored.tree["state"]
+        if self._epoch.spans and not self._shared:
+            state, told = hosts.told((state, np.int32(done)))
+            done = int(told)
+        return state, done
+
+    def place(self, state: PyTree) -> PyTree:
+        """What :meth:`resume` returned, on the devices."""
+        return self._epoch.join(state) if self._shared else self._epoch.place(state)
+
+    def on_host(self, state: PyTree) -> PyTree:
+        """What :meth:`resume` returned, on the host or a local device."""
+        return self._epoch.fetch(self.place(state)) if self._shared else state
+
+    def save(self, step: int, placed: PyTree, require_finite: bool | Callable[[str], bool]) -> None:
+        """Saves a placed state as ``step``."""
+        state = self._epoch.share(placed) if self._of_all else self._epoch.fetch(placed)
+        if self._takes_part:
+            tree = {"key": self._key, "state": state}
+            self._checkpoints.save(step, tree, require_finite=require_finite)
+
+    def _epochs(self, restored: Restored) -> int:
+        """How many epochs are behind a checkpoint, if it is of this run."""
+        folder, saved_key = self._checkpoints.folder, restored.tree["key"]
+        if not np.array_equal(_key_data(saved_key), _key_data(self._key)):
+            raise UsageError(f"{folder}: step {restored.step} was made with another seed")
+        done, rest = divmod(restored.step, self._epoch.steps_per_epoch)
+        if rest:
+            raise UsageError(
+                f"{folder}: step {restored.step} is not the end of an epoch of"
+                f" steps_per_epoch={self._epoch.steps_per_epoch}"
+            )
+        return done
 
 
 def _key_data(key: jax.Array) -> np.ndarray:

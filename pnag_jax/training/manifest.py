@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import stat
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pnag_jax.errors import DataError
@@ -33,24 +34,35 @@ class Manifest(NamedTuple):
     items: dict[str, str]
 
 
-def write(folder: pathlib.Path, manifest: Manifest) -> None:
-    """Writes the manifest of the files that ``folder`` holds, all made durable first.
+def listed(folder: pathlib.Path, mine: Callable[[str], bool]) -> dict[str, Any]:
+    """Size and SHA-256 of files that ``folder`` holds, all made durable first.
+
+    Args:
+      folder: of a step.
+      mine: which files, by their path in it.
 
     Raises:
       UserError: the system refuses.
     """
-    listed = {}
+    found = {}
     with files.writing(folder):
         for parent, _, names in os.walk(folder, topdown=False):
-            for name in names:
-                path = pathlib.Path(parent, name)
-                with open(path, "rb") as file:
-                    os.fsync(file.fileno())
-                listed[path.relative_to(folder).as_posix()] = {
-                    "bytes": path.stat().st_size,
-                    "sha256": files.sha256(path),
-                }
+            for path in (pathlib.Path(parent, name) for name in names):
+                inside = path.relative_to(folder).as_posix()
+                if mine(inside):
+                    with open(path, "rb") as file:
+                        os.fsync(file.fileno())
+                    found[inside] = {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
             files.sync_folder(parent)
+    return found
+
+
+def write(folder: pathlib.Path, manifest: Manifest, listed: dict[str, Any]) -> None:
+    """Writes the manifest of the files that are listed.
+
+    Raises:
+      UserError: the system refuses.
+    """
     body: dict[str, Any] = {
         "version": _VERSION,
         "step": manifest.step,
@@ -62,14 +74,19 @@ def write(folder: pathlib.Path, manifest: Manifest) -> None:
     files.write_json(folder / NAME, {**body, "digest": _digest(body)})
 
 
-def read(folder: pathlib.Path) -> Manifest:
-    """Reads the manifest of a step and holds every listed file against it.
+def read(folder: pathlib.Path, *, share: tuple[int, int] = (0, 1)) -> Manifest:
+    """Reads the manifest of a step and holds the listed files against it.
+
+    Args:
+      folder: of the step.
+      share: ``(i, n)``: the ``i``-th of ``n`` shares of the files.
 
     Raises:
       DataError: naming the first file that is missing, truncated or changed.
     """
     body = _read_body(folder)
-    for name, entry in body["files"].items():
+    first, every = share
+    for name, entry in list(body["files"].items())[first::every]:
         path = folder / name
         try:
             status = path.lstat()

@@ -32,11 +32,11 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
 
 from pnag_jax.errors import UsageError
-from pnag_jax.training import hosts, sharding
-from pnag_jax.training.sharding import DATA, Rule
+from pnag_jax.training import hosts
+from pnag_jax.training.placement import Copies, Parts
+from pnag_jax.training.sharding import DATA
 
 PyTree = Any
 Metrics = Mapping[str, jax.Array]
@@ -117,7 +117,6 @@ class Epoch:
         strategy: str,
         devices: Sequence[jax.Device],
         model: int = 1,
-        rules: Sequence[Rule] = (),
     ):
         """See :func:`make_epoch`."""
         self.batch_size = batch_size
@@ -126,22 +125,11 @@ class Epoch:
         self.devices = tuple(devices)
         self._step = step
         self._model = model
-        self._rules = tuple(rules)
         self._programs: dict[Any, Any] = {}
-        mine = [d for d in self.devices if d.process_index == jax.process_index()]
-        self.spans = len(mine) < len(self.devices)
+        self.spans = any(d.process_index != jax.process_index() for d in self.devices)
+        self._placement: Copies | Parts
         if strategy == "pmap":
-            # It has one axis of its own: states on any other mesh would compile it
-            # anew.  A process gives it and gets from it the rows of its own devices.
-            self._mesh = sharding.make_mesh(mine, None)
-        else:
-            self._mesh = sharding.make_mesh(self.devices, model)
-        self._everywhere = NamedSharding(self._mesh, PartitionSpec())
-        self._split = NamedSharding(self._mesh, PartitionSpec(DATA))
-        if strategy == "pmap":
-            # A leading axis of devices, each with its own copy.
-            self._copy = jax.jit(functools.partial(_repeat, len(mine)), out_shardings=self._split)
-            self._first = jax.jit(_first, out_shardings=self._everywhere)
+            self._placement = Copies(self.devices)
             self._run = jax.pmap(
                 functools.partial(self._steps, DATA),
                 axis_name=DATA,
@@ -151,21 +139,21 @@ class Epoch:
                 donate_argnums=0,
             )
         else:
-            self._copy = jax.jit(lambda state: self._spread(_duplicate(state)))
-            self._whole = jax.jit(lambda state: state, out_shardings=self._everywhere)
+            self._placement = Parts(self.devices, model)
             self._run = jax.jit(
                 functools.partial(self._steps, None),
                 # None: as the state itself is constrained.
-                out_shardings=(None, self._everywhere),
+                out_shardings=(None, self._placement.everywhere),
                 donate_argnums=0,
             )
+        self._everywhere = self._placement.everywhere
 
     def place(self, state: PyTree) -> PyTree:
         """Copies a state, of host or device arrays, to the devices.
 
         The caller's arrays stay whole: :meth:`run` donates only the copy.
         """
-        return self._copy(hosts.put(state, self._everywhere))
+        return self._placement.place(state)
 
     def place_data(self, data: PyTree) -> PyTree:
         """Puts the data, leaves ``[M, ...]``, whole on every device.
@@ -228,7 +216,6 @@ class Epoch:
             strategy=self.strategy,
             devices=self.devices,
             model=self._model,
-            rules=self._rules,
         )
 
     def fetch(self, state: PyTree) -> PyTree:
@@ -236,12 +223,22 @@ class Epoch:
 
         numpy arrays; typed PRNG keys on the first device.
         """
-        state = self._first(state) if self.strategy == "pmap" else self._whole(state)
-        leaves, structure = jax.tree.flatten(state)
-        leaves = [x.addressable_shards[0].data for x in leaves]
-        # Keys stay on their device: a key on the host is put back there at once.
-        host = iter(jax.device_get([x for x in leaves if not hosts.is_key(x)]))
-        return jax.tree.unflatten(structure, [x if hosts.is_key(x) else next(host) for x in leaves])
+        return self._placement.fetch(state)
+
+    def share(self, state: PyTree) -> PyTree:
+        """A placed state for checkpoints of all processes: arrays over all devices.
+
+        Leaves without the copies' axis; those that the mesh splits stay split.
+        """
+        return self._placement.share(state)
+
+    def join(self, shared: PyTree) -> PyTree:
+        """Inverse of :meth:`share`."""
+        return self._placement.join(shared)
+
+    def shapes(self, state: PyTree) -> PyTree:
+        """What :meth:`share` gives for a state like this, as ``jax.ShapeDtypeStruct``."""
+        return self._placement.shapes(state)
 
     def _steps(
         self,
@@ -252,6 +249,7 @@ class Epoch:
         number: jax.Array,
     ) -> tuple[PyTree, Metrics]:
         """The traced epoch; on one device's share under pmap."""
+        where = self._placement
         key = jax.random.fold_in(key, number)
         size = jax.tree.leaves(data)[0].shape[0]
         order = jax.random.permutation(jax.random.fold_in(key, _SHUFFLE), size)
@@ -264,23 +262,26 @@ class Epoch:
 
         def body(state: PyTree, inputs: tuple[jax.Array, jax.Array]) -> tuple[PyTree, Metrics]:
             s, row = inputs
-            if axis_name is None:
+            if isinstance(where, Parts):
                 # All that the compiler needs to split the work on the batch.
-                row = jax.lax.with_sharding_constraint(row, self._split)
+                row = jax.lax.with_sharding_constraint(row, where.split)
             batch = jax.tree.map(lambda x: x.at[row].get(mode="promise_in_bounds"), data)
-            state, metrics = self._step(state, batch, jax.random.fold_in(key, s), axis_name)
+            state, metrics = self._update(state, batch, jax.random.fold_in(key, s), axis_name)
             return spread(state), metrics
 
         # After the loop once more, or the compiler chooses for what leaves it.
-        spread = self._spread if axis_name is None else lambda state: state
+        spread = where.spread if isinstance(where, Parts) else lambda state: state
         state, metrics = jax.lax.scan(body, state, (jnp.arange(self.steps_per_epoch), rows))
         return spread(state), metrics
 
-    def _spread(self, state: PyTree) -> PyTree:
-        """Keeps every leaf where its rule puts it; for traced states."""
-        return jax.lax.with_sharding_constraint(
-            state, sharding.shardings(state, self._mesh, self._rules)
-        )
+    def _update(
+        self, state: PyTree, batch: PyTree, key: jax.Array, axis_name: str | None
+    ) -> tuple[PyTree, Metrics]:
+        if not isinstance(self._placement, Parts):
+            return self._step(state, batch, key, axis_name)
+        # For sharding.split_examples.
+        with jax.sharding.use_abstract_mesh(self._placement.mesh.abstract_mesh):
+            return self._step(state, batch, key, axis_name)
 
 
 def make_epoch(
@@ -291,7 +292,6 @@ def make_epoch(
     strategy: str = "pmap",
     devices: Sequence[jax.Device] | None = None,
     model: int = 1,
-    rules: Sequence[Rule] = (),
 ) -> Epoch:
     """Compiles ``step`` into an epoch over devices.
 
@@ -302,12 +302,11 @@ def make_epoch(
       strategy: "pmap" or "mesh".
       devices: all local ones by default.
       model: how many devices share one copy of the state, under "mesh".
-      rules: which axes of it they split, see ``sharding.shardings``.
 
     Raises:
       UsageError: an unknown strategy; a batch size or step count below 1; a
         ``model`` that does not divide the devices, or under "pmap"; a batch
-        that the devices along the data axis do not divide.
+        that the devices do not divide.
     """
     devices = jax.local_devices() if devices is None else devices
     if strategy not in STRATEGIES:
@@ -317,11 +316,10 @@ def make_epoch(
             raise UsageError(f"{name}={value}: must be at least 1")
     if strategy == "pmap" and model != 1:
         raise UsageError(f"mesh.model={model}: accepted with --strategy=mesh alone")
-    ways = len(devices) // model if model > 0 else 0
-    if ways and batch_size % ways:
-        near = math.ceil(batch_size / ways) * ways
+    if batch_size % len(devices):
+        near = math.ceil(batch_size / len(devices)) * len(devices)
         raise UsageError(
-            f"batch_size={batch_size}: the {ways} devices do not divide it; {near} would do"
+            f"batch_size={batch_size}: the {len(devices)} devices do not divide it; {near} would do"
         )
     return Epoch(
         step,
@@ -330,27 +328,9 @@ def make_epoch(
         strategy=strategy,
         devices=devices,
         model=model,
-        rules=rules,
     )
-
-
-def _strong(x: jax.Array) -> jax.Array:
-    # A weakly typed leaf would change its type, and compile anew, after one step.
-    return x if hosts.is_key(x) else jnp.asarray(x, x.dtype)
 
 
 def _shapes(*trees: PyTree) -> Any:
     leaves, structure = jax.tree.flatten(trees)
     return structure, tuple((x.shape, x.dtype) for x in leaves)
-
-
-def _duplicate(state: PyTree) -> PyTree:
-    return jax.tree.map(lambda x: jnp.copy(_strong(x)), state)
-
-
-def _repeat(count: int, state: PyTree) -> PyTree:
-    return jax.tree.map(lambda x: jnp.broadcast_to(_strong(x), (count, *x.shape)), state)
-
-
-def _first(state: PyTree) -> PyTree:
-    return jax.tree.map(lambda x: x[0], state)

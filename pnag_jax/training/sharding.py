@@ -1,9 +1,11 @@
 """Where the parts of a state live on a mesh of devices.
 
-The mesh has two axes: ``data``, over which batches are split, and ``model``,
-over which parameters and optimizer state are split.  Which axis of an array is
-split follows from its name and shape alone, so that a state that exists only
-as ``jax.eval_shape`` can be placed too.
+The mesh has two axes: over both of them batches are split, over ``model``
+parameters and optimizer state too (ZeRO, Rajbhandari et al., 2020, section 5):
+the parameters of a layer are gathered where it is used, and the sum of its
+gradients is split again.  Which axis of an array is split follows from its
+shape alone, so that a state that exists only as ``jax.eval_shape`` can be
+placed too.
 
 Letters: ``D`` devices, ``m`` of them along ``model``.
 """
@@ -11,9 +13,8 @@ Letters: ``D`` devices, ``m`` of them along ``model``.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
@@ -26,20 +27,6 @@ DATA, MODEL = "data", "model"
 
 # Smaller arrays are whole on every device: to gather one costs more than it saves.
 LEAST_ELEMENTS = 1024
-
-
-class Rule(NamedTuple):
-    """The preferred axis of some arrays.
-
-    Attributes:
-      pattern: regular expression that is searched for in a leaf's path, for
-        instance ``"'qkv'.*'kernel'"``; moments of an optimizer have the path
-        of their parameter in theirs.
-      axis: the axis to split, negative ones from the end.
-    """
-
-    pattern: str
-    axis: int
 
 
 def make_mesh(devices: Sequence[jax.Device], model: int | None = 1) -> Mesh:
@@ -63,48 +50,48 @@ def make_mesh(devices: Sequence[jax.Device], model: int | None = 1) -> Mesh:
     return jax.make_mesh((count // model, model), (DATA, MODEL), kinds, devices=tuple(devices))
 
 
-def shardings(tree: PyTree, mesh: Mesh, rules: Sequence[Rule] = ()) -> PyTree:
+def shardings(tree: PyTree, mesh: Mesh) -> PyTree:
     """A sharding for every leaf.
 
     Args:
       tree: arrays, or ``jax.ShapeDtypeStruct`` as from ``jax.eval_shape``.
       mesh: from :func:`make_mesh`.
-      rules: the first that fits a leaf's path counts.
 
     Returns:
       ``NamedSharding`` leaves in the structure of ``tree``.
     """
     size = mesh.shape[MODEL]
-
-    def choose(path: Any, leaf: Any) -> NamedSharding:
-        name = jax.tree_util.keystr(path)
-        return NamedSharding(mesh, partition(name, tuple(leaf.shape), size, rules))
-
-    return jax.tree_util.tree_map_with_path(choose, tree)
+    return jax.tree.map(lambda x: NamedSharding(mesh, partition(tuple(x.shape), size)), tree)
 
 
-def partition(
-    name: str, shape: tuple[int, ...], model: int, rules: Sequence[Rule] = ()
-) -> PartitionSpec:
+def split_examples(x: jax.Array) -> jax.Array:
+    """Keeps the first axis, of examples, split over all devices of the mesh.
+
+    To be asked for before and after a product with parameters: of two arrays
+    that are split over the same devices the compiler else often gathers the
+    activations, which are larger by far.  ``x`` itself where the trace is
+    under no mesh with a model axis, see ``jax.sharding.use_abstract_mesh``.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty or mesh.shape.get(MODEL, 1) == 1:
+        return x
+    return jax.lax.with_sharding_constraint(x, PartitionSpec(mesh.axis_names))
+
+
+def partition(shape: tuple[int, ...], model: int) -> PartitionSpec:
     """Which axis of one array is split over ``model``, if any.
 
-    The axis of the first rule that fits; where none fits, or its axis cannot
-    be divided, the longest that can, in ties the last.
+    The longest that can be divided, in ties the last.
 
-    >>> tuple(partition(".params['up']['kernel']", (64, 256), 2))
+    >>> tuple(partition((64, 256), 2))
     (None, 'model')
-    >>> tuple(partition(".params['down']['kernel']", (64, 256), 2, [Rule("down", 0)]))
-    ('model', None)
-    >>> tuple(partition(".params['up']['bias']", (256,), 2))
+    >>> tuple(partition((256,), 2))
     ()
     """
     if model == 1 or math.prod(shape) < LEAST_ELEMENTS:
         return PartitionSpec()
-    axes = sorted(range(len(shape)), key=lambda i: (shape[i], i), reverse=True)
-    rule = next((rule for rule in rules if re.search(rule.pattern, name)), None)
-    if rule is not None and -len(shape) <= rule.axis < len(shape):
-        axes.insert(0, rule.axis % len(shape))
-    for axis in axes:
-        if shape[axis] % model == 0:
-            return PartitionSpec(*(MODEL if i == axis else None for i in range(len(shape))))
-    return PartitionSpec()
+    axes = [axis for axis, size in enumerate(shape) if size % model == 0]
+    if not axes:
+        return PartitionSpec()
+    chosen = max(axes, key=lambda axis: (shape[axis], axis))
+    return PartitionSpec(*(MODEL if axis == chosen else None for axis in range(len(shape))))

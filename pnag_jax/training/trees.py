@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Sharding
 
 from pnag_jax.errors import DataError, UserError
+from pnag_jax.training import hosts
 
 PyTree = Any
 
@@ -44,12 +46,13 @@ class HostTree(NamedTuple):
     """A pytree on the host: three dicts over the same leaf names.
 
     Attributes:
-      arrays: numpy arrays; key data for typed PRNG keys.
+      arrays: numpy arrays, and jax arrays that span processes; key data for
+        typed PRNG keys.
       specs: what each leaf is.
       impls: the generator of each typed PRNG key, for those leaves alone.
     """
 
-    arrays: dict[str, np.ndarray]
+    arrays: dict[str, np.ndarray | jax.Array]
     specs: dict[str, LeafSpec]
     impls: dict[str, str]
 
@@ -81,7 +84,7 @@ def spec_of(name: str, leaf: Any) -> LeafSpec:
 
 
 def to_host(tree: PyTree) -> HostTree:
-    """Copies ``tree`` to the host.
+    """Copies ``tree`` to the host, but for what spans processes.
 
     Args:
       tree: leaves are jax or numpy arrays, typed PRNG keys, or Python
@@ -100,16 +103,29 @@ def to_host(tree: PyTree) -> HostTree:
             leaves[name] = jax.random.key_data(leaves[name])
         elif spec.kind == "scalar":
             leaves[name] = np.asarray(leaves[name], _SCALARS[type(leaves[name])])
-    arrays = {name: np.asarray(leaf) for name, leaf in jax.device_get(leaves).items()}
-    native = {name: a.astype(a.dtype.newbyteorder("="), copy=False) for name, a in arrays.items()}
-    return HostTree(native, specs, impls)
+    mine = jax.device_get({n: x for n, x in leaves.items() if sharding_across(x) is None})
+    # In the order of the leaves: it numbers them in the store.
+    arrays = {name: _native(mine[name]) if name in mine else leaf for name, leaf in leaves.items()}
+    return HostTree(arrays, specs, impls)
+
+
+def sharding_across(leaf: Any) -> Sharding | None:
+    """Of an array, also an abstract one, over devices of several processes; None of others."""
+    sharding = getattr(leaf, "sharding", None)
+    spans = isinstance(sharding, Sharding) and not sharding.is_fully_addressable
+    return sharding if spans else None
+
+
+def _native(leaf: Any) -> np.ndarray:
+    array = np.asarray(leaf)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def require_finite(host: HostTree, demanded: bool | Callable[[str], bool] = True) -> None:
     """Refuses NaN and infinities.
 
     Args:
-      host: from :func:`to_host`.
+      host: from :func:`to_host`; of what spans processes, this one's parts are looked at.
       demanded: for all leaves, for none, or a predicate on leaf names.
 
     Raises:
@@ -119,9 +135,18 @@ def require_finite(host: HostTree, demanded: bool | Callable[[str], bool] = True
         return
     for name, array in host.arrays.items():
         if demanded is True or demanded(name):
-            fault = nonfinite(array)
-            if fault is not None:
-                raise UserError(f"{name} holds {fault}")
+            for part in _parts(array):
+                fault = nonfinite(part)
+                if fault is not None:
+                    raise UserError(f"{name} holds {fault}")
+
+
+def _parts(array: np.ndarray | jax.Array) -> list[np.ndarray]:
+    """What this process has of an array, each part once."""
+    if isinstance(array, np.ndarray):
+        return [array]
+    parts = {str(shard.index): shard.data for shard in array.addressable_shards}
+    return [np.asarray(part) for part in parts.values()]
 
 
 def nonfinite(array: np.ndarray) -> str | None:
@@ -172,13 +197,18 @@ def from_host(host: HostTree, target: PyTree) -> PyTree:
       host: what was saved; :func:`check_specs` has passed.
       target: gives structure and the type of every leaf: numpy arrays,
         ``AnyShape`` and Python scalars come back as such, all else (jax
-        arrays, ``jax.ShapeDtypeStruct``) as jax arrays on the default device.
+        arrays, ``jax.ShapeDtypeStruct``) as jax arrays: where the target has
+        them if that spans processes, on the default device otherwise.
     """
 
     def rebuild(name: str, leaf: Any) -> Any:
         array = host.arrays[name]
+        if (sharding := sharding_across(leaf)) is not None:
+            array = hosts.put(array, sharding) if isinstance(array, np.ndarray) else array
+            return _as_key(array, host.impls[name]) if name in host.impls else array
+        assert isinstance(array, np.ndarray)
         if name in host.impls:
-            return jax.random.wrap_key_data(jax.device_put(array), impl=host.impls[name])
+            return _as_key(jax.device_put(array), host.impls[name])
         if type(leaf) in _SCALARS:
             return array.item()
         if isinstance(leaf, np.generic):
@@ -187,3 +217,7 @@ def from_host(host: HostTree, target: PyTree) -> PyTree:
 
     leaves = [rebuild(name, leaf) for name, leaf in named_leaves(target).items()]
     return jax.tree.unflatten(jax.tree.structure(target), leaves)
+
+
+def _as_key(data: jax.Array, impl: str) -> jax.Array:
+    return jax.random.wrap_key_data(data, impl=impl)

@@ -1,7 +1,7 @@
 """Runs command lines, each in a fork of one process that has imported all.
 
 Reads a JSON list of groups from standard input, each a list of
-``[space, argument, ...]`` that run side by side, and writes a JSON list of
+``[program, argument, ...]`` that run side by side, and writes a JSON list of
 ``[status, standard error]``.
 """
 
@@ -10,11 +10,16 @@ import os
 import runpy
 import sys
 import tempfile
+import types
 from typing import IO
 
 import jax
 
-from experiments import pipeline  # noqa: F401
+from experiments import pipeline, train_architectures  # noqa: F401
+from tests.experiments import small_training
+
+# A start does not wait for what is used behind a training, or never.
+assert not {"matplotlib", "orbax", "optuna", "sklearn"} & set(sys.modules)
 
 
 def start(space: str, arguments: list[str]) -> tuple[int, IO[str]]:
@@ -24,17 +29,21 @@ def start(space: str, arguments: list[str]) -> tuple[int, IO[str]]:
         return child, stderr
     os.dup2(stderr.fileno(), 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    # No pages are drawn: other tests look at them.
+    sys.modules["pnag_jax.reports"] = types.SimpleNamespace(write=lambda *_: None)
+    if space == "train_architectures":
+        small_training.use_toys(setattr, *arguments)
     sys.argv = [f"{space}.py", *arguments]
     try:
         runpy.run_module(f"experiments.{space}", run_name="__main__", alter_sys=True)
-        if jax.distributed.is_initialized():
-            jax.distributed.shutdown()
         status = 0
     except SystemExit as end:
         status = int(end.code or 0)
     except BaseException:
         sys.excepthook(*sys.exc_info())
         status = 1
+    if status == 0 and jax.distributed.is_initialized():
+        jax.distributed.shutdown()  # as the end of an interpreter does: it waits for the others
     sys.stderr.flush()
     os._exit(status)
 

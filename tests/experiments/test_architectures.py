@@ -33,7 +33,7 @@ def test_strings_and_files_are_read_each_once(tmp_path):
     [
         ("random:0", UsageError, "must be from 1 to"),
         ("generated:many", UsageError, "must be from 1 to"),
-        ("randm", UsageError, "accepted are generated:N, random:N, all, a file"),
+        ("randm", UsageError, "accepted are generated:N, random:N, transfer:N, all"),
         ("00000003", UsageError, "is not 8 digits"),
         ("", DataError, "holds no architecture"),
         ("|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|", UsageError, "macro: "),

@@ -23,18 +23,10 @@ from pnag_jax import benchmarks, generation, methods, spaces
 from pnag_jax.benchmarks import Table
 from pnag_jax.errors import DataError, UsageError
 from pnag_jax.training.interrupts import Interrupt, Interrupted
+from tests.experiments.small_table import write_table
 
 BUDGET, SEEDS = 16, 2
 TIMINGS = ("seconds_per_seed", "seconds_per_query", "compile_seconds", "pretraining_seconds")
-
-
-def write_table(path: pathlib.Path, shift: float = 0.0) -> pathlib.Path:
-    """All of macro; the more blocks of kind 2, the better."""
-    genotypes = np.indices((3,) * 8).reshape(8, -1).T
-    seen = (genotypes == 2).sum(1) + shift
-    columns = {"toy/seen": seen, "toy/true": 10.0 * seen}
-    benchmarks.save_table(path, space="macro", genotypes=genotypes, columns=columns, meta={})
-    return path
 
 
 @pytest.fixture(scope="module")

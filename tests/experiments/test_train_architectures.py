@@ -2,66 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import numpy as np
 import pytest
-from absl import flags
 
-from experiments import real_training, train_architectures
-from pnag_jax import benchmarks, networks
+from experiments import real_training
+from pnag_jax import benchmarks
 from pnag_jax.errors import UsageError
 from pnag_jax.training import metrics
-from pnag_jax.training.interrupts import Interrupt, Interrupted
+from pnag_jax.training.interrupts import Interrupted
+from tests.experiments.small_training import ALONE, Signals, finish, use_toys
 from tests.networks import toy
-
-
-@dataclasses.dataclass
-class Signals(Interrupt):
-    """Asks to stop when it has been asked that often."""
-
-    left: int = 10**9
-
-    @property
-    def requested(self):
-        self.left -= 1
-        return self.left < 0
-
-    def check(self, saved):
-        if self.requested:
-            raise Interrupted(15, saved)
 
 
 @pytest.fixture(autouse=True)
 def toys(monkeypatch):
-    """Networks of nb201 that are dense layers."""
-    monkeypatch.setattr(networks, "population", lambda space, classes, **_: toy.Toy(classes))
-    monkeypatch.setattr(train_architectures.datasets, "load", lambda name: toy.data())
-
-
-def values(workdir, *more):
-    found = flags.FlagValues()
-    train_architectures.define_flags(found)
-    found(
-        [
-            *("program", "--space=nb201", "--archs=random:5", "--seeds=2", "--group=4"),
-            *("--epochs=3", "--batch_size=8", "--skeleton=channels=2,cells=1"),
-            *(f"--workdir={workdir}", *more),
-        ]
-    )
-    return found
-
-
-def finish(workdir, *more, interrupt=None):
-    return train_architectures.run(values(workdir, *more), interrupt or Signals())
+    use_toys(monkeypatch.setattr)
 
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(networks, "population", lambda space, classes, **_: toy.Toy(classes))
-        patch.setattr(train_architectures.datasets, "load", lambda name: toy.data())
+        use_toys(patch.setattr)
         folder = tmp_path_factory.mktemp("unbroken")
         return folder, finish(folder)
 
@@ -142,3 +105,15 @@ def test_groups_without_a_population_are_the_seeds_of_one_architecture():
         "nb201", np.zeros((3, 6), int), (7, 8), toy.data(), None, {}, 64, False
     )
     assert [group.tolist() for group in plan.groups] == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_two_processes_compile_an_architecture_each(two, tmp_path, monkeypatch):
+    """Two groups side by side come out as of one process."""
+    use_toys(monkeypatch.setattr, ALONE)
+    flags = (ALONE, "--archs=random:2")
+    want = finish(tmp_path / "one", *flags)
+    got, nothing = two(lambda i: finish(tmp_path / f"two{i}", *flags))
+    assert nothing == {} and not (tmp_path / "two1").exists()
+    assert got["best"] == want["best"]
+    one, first = (tmp_path / name / "metrics.jsonl" for name in ("one", "two0"))
+    assert one.read_bytes() == first.read_bytes()

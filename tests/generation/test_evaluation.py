@@ -51,17 +51,14 @@ def check_evaluation(any_trained, *, distinct):
     assert result["count"] == 500
     assert result["sampling"] == ("without replacement" if distinct else "independent")
     assert result["validity"] == 1
-    assert (0.9 if any_trained.thoroughly else 0) <= result["raw_validity"] <= 1
+    assert 0.9 <= result["raw_validity"] <= 1
     space = generator.model.space
-    # In a small space alone, repeats and architectures that were trained on are sure to come.
-    small, large = space.size < 10**5, space.size > 10**6
-    assert 0.5 < result["uniqueness"] <= 1 and 0.3 < result["novelty"] <= 1
-    assert (result["uniqueness"] == 1) == distinct or not small
-    assert (result["novelty"] < 1) >= small and (result["novelty"] == 1) >= large
+    # In a small space, repeats and architectures that were trained on are sure to come.
+    assert 0.5 < result["uniqueness"] <= 1 and 0.3 < result["novelty"] < 1
+    assert (result["uniqueness"] == 1) == distinct
     assert result["training_share"] == len(any_trained.split.train) / space.size
-    shares = {"darts": 1 / 25, "gnn": 26_206 / 59_049, "nb101": 0.733, "nb201": 15_284 / 15_625}
-    valid = shares.get(space.name, 1.0)
-    assert result["uniform"]["validity"] == pytest.approx(valid, abs=0.1)
+    shares = {"gnn": 26_206 / 59_049, "nb201": 15_284 / 15_625}
+    assert result["uniform"]["validity"] == pytest.approx(shares[space.name], abs=0.1)
 
 
 def test_reconstruction_is_the_share_that_comes_back(any_trained):
@@ -70,7 +67,6 @@ def test_reconstruction_is_the_share_that_comes_back(any_trained):
     found = np.asarray(generation.decode_codes(generator, codes))
     same = sum(a.tolist() == b.tolist() for a, b in zip(found, held_out, strict=True))
     assert generation.reconstruction(generator, held_out) == same / len(held_out)
-    if any_trained.thoroughly:
-        assert same / len(held_out) > 0.8
+    assert same / len(held_out) > 0.8
     by_chance = (found == np.roll(held_out, 1, axis=0)).mean()
     assert (found == held_out).mean() > by_chance + 0.1

@@ -10,7 +10,7 @@ import pytest
 from pnag_jax import generation, spaces
 from pnag_jax.generation import generator as generators
 from pnag_jax.models import stage1
-from tests.generation.conftest import LONG
+from tests.generation.conftest import UNTRAINED
 
 
 def test_all_samples_are_valid(any_trained):
@@ -22,8 +22,8 @@ def test_all_samples_are_valid(any_trained):
     assert len(np.unique(np.asarray(drawn), axis=0)) > 250
 
 
-@pytest.mark.parametrize("name", LONG)
-def test_even_an_untrained_generator_of_long_strings_makes_valid_samples(name):
+@pytest.mark.parametrize("name", UNTRAINED)
+def test_even_an_untrained_generator_makes_valid_samples(name):
     space = spaces.get(name)
     genotypes = np.asarray(space.sample(jax.random.key(0), 200))
     model = stage1.Stage1(
@@ -49,7 +49,7 @@ def test_raw_samples_are_mostly_valid_and_decode_alike(any_trained):
     raw = generation.generate(jax.random.key(0), generator, 500, raw=True)
     constrained = generation.generate(jax.random.key(0), generator, 500)
     valid = np.asarray(space.is_valid(raw))
-    assert valid.mean() > 0.9 or not any_trained.thoroughly
+    assert valid.mean() > 0.9
     # Where the constraint holds anyway it changes nothing.
     same = (np.asarray(raw) == np.asarray(constrained)).all(-1)
     assert same[valid].all()
@@ -94,8 +94,8 @@ def test_distinct_samples_end_with_the_rounds(nb201_trained):
     assert len(np.unique(found, axis=0)) == len(found) < 500
 
 
-def test_a_path_grows_to_the_sample_of_its_key(well_trained):
-    generator = well_trained.generator
+def test_a_path_grows_to_the_sample_of_its_key(any_trained):
+    generator = any_trained.generator
     model, space = generator.model, generator.model.space
     steps = generation.path(jax.random.key(0), generator)
     assert tuple(step.nodes for step in steps) == model.scales

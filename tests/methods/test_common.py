@@ -109,7 +109,10 @@ def test_a_second_call_does_not_compile(method, jitted, macro, hill, start):
     assert [function._cache_size() for function in jitted(method)] == compiled
 
 
-def test_without_jit_it_is_the_same(method, jitted, macro, hill, start):
+# What ``pnag`` is made of has tests of its own without jit; the whole takes long there.
+@pytest.mark.parametrize("name", sorted(set(methods.names()) - {"pnag"}))
+def test_without_jit_it_is_the_same(name, jitted, macro, hill, start):
+    method = methods.get(name)
     _, state = play(method, jitted, macro, start(method, macro), hill, rounds=2)
     ask, tell = jitted(method)
     genotypes, asked = ask(state, N)

@@ -33,7 +33,7 @@ def test_a_round_goes_on_with_what_the_last_one_learned(state, jitted):
 
 def test_what_is_asked_promises_more_than_chance(state, jitted, macro, hill):
     ask, _ = jitted(PNAG)
-    asked, _ = ask(state, 4)
+    asked, _ = ask(state, 2)
     usual = hill(macro.sample(jax.random.key(3), 500))
     assert hill(asked).mean() > usual.mean() + usual.std()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 
 import jax
@@ -14,7 +15,7 @@ from pnag_jax.training.checkpoints import Checkpoints
 BUDGET, SEEDS = 24, 3
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run(hill_table, hill_task, quick_config):
     """Three seeds on the hill unless told otherwise."""
 
@@ -35,9 +36,22 @@ def asked(result):
     ]
 
 
+@pytest.fixture(scope="module")
+def whole(run):
+    """A search that nothing disturbs, and what it saves: once a method for all tests."""
+
+    @functools.cache
+    def whole(method):
+        trees = []
+        hooks = search.Hooks(lambda step, tree: trees.append((step, tree)), save_every=8)
+        return run(method, hooks=hooks), trees
+
+    return whole
+
+
 @pytest.mark.parametrize("method", methods.names())
-def test_every_seed_spends_its_budget_and_no_proposal_is_invalid(run, method):
-    result = run(method)
+def test_every_seed_spends_its_budget_and_no_proposal_is_invalid(whole, method):
+    result, _ = whole(method)
     assert result.used.tolist() == [BUDGET] * SEEDS
     assert result.invalid.tolist() == [0] * SEEDS
     assert result.curves.shape == (SEEDS, BUDGET)
@@ -46,8 +60,8 @@ def test_every_seed_spends_its_budget_and_no_proposal_is_invalid(run, method):
 
 
 @pytest.mark.parametrize("method", methods.names())
-def test_a_seed_does_not_depend_on_those_beside_it(run, method):
-    full, shuffled = run(method), run(method, seeds=[7, 1, 0])
+def test_a_seed_does_not_depend_on_those_beside_it(run, whole, method):
+    (full, _), shuffled = whole(method), run(method, seeds=[7, 1, 0])
     assert asked(shuffled)[1:] == [asked(full)[1], asked(full)[0]]
     assert asked(shuffled)[0] not in asked(full)
 
@@ -110,13 +124,8 @@ class Killed(Exception):
 
 
 @pytest.mark.parametrize("method", methods.names())
-def test_a_killed_search_resumes_to_the_same_bits(run, method, tmp_path):
-    trees = []
-
-    def save(step, tree):
-        trees.append((step, tree))
-
-    whole = run(method, hooks=search.Hooks(save=save, save_every=8))
+def test_a_killed_search_resumes_to_the_same_bits(run, whole, method, tmp_path):
+    unbroken, trees = whole(method)
     checkpoints = Checkpoints(tmp_path)
 
     def save_and_die(step, tree):
@@ -132,8 +141,8 @@ def test_a_killed_search_resumes_to_the_same_bits(run, method, tmp_path):
     rest = []
     hooks = search.Hooks(lambda step, tree: rest.append((step, tree)), load, save_every=8)
     resumed = run(method, hooks=hooks)
-    assert asked(resumed) == asked(whole) and resumed.rounds == whole.rounds
-    np.testing.assert_array_equal(resumed.curves, whole.curves)
+    assert asked(resumed) == asked(unbroken) and resumed.rounds == unbroken.rounds
+    np.testing.assert_array_equal(resumed.curves, unbroken.curves)
     # Whatever was saved later is the same, but for times.
     assert [step for step, _ in rest] == [step for step, _ in trees[1:]]
     for (_, left), (_, right) in zip(rest, trees[1:], strict=True):
@@ -155,15 +164,15 @@ def leaves(tree):
 def test_a_finished_search_is_read_back_and_nothing_is_asked(run):
     trees = []
     hooks = search.Hooks(save=lambda step, tree: trees.append((step, tree)))
-    whole = run("random", hooks=hooks)
-    assert trees[-1][0] == whole.rounds == BUDGET
+    unbroken = run("random", hooks=hooks)
+    assert trees[-1][0] == unbroken.rounds == BUDGET
 
     def never(step, tree):
         raise AssertionError("saved again")
 
     again = run("random", hooks=search.Hooks(never, load=lambda target: trees[-1][1]))
-    assert asked(again) == asked(whole) and again.compile_seconds == 0.0
-    assert again.method_seconds == whole.method_seconds
+    assert asked(again) == asked(unbroken) and again.compile_seconds == 0.0
+    assert again.method_seconds == unbroken.method_seconds
 
 
 def test_a_search_of_other_seeds_is_not_resumed(run):

@@ -21,6 +21,17 @@ class Toy(nn.Module):
         return nn.Dense(self.num_classes)(layers.batch_norm(train)(flat))
 
 
+class Plain(nn.Module):
+    """The network of one genotype."""
+
+    num_classes: int
+    gene: int
+
+    @nn.compact
+    def __call__(self, images, *, train=False):
+        return Toy(self.num_classes)(jnp.array([self.gene]), images, train=train)
+
+
 def data(count: int = 40) -> Dataset:
     """Two classes of 4 x 4 noise, told apart by their mean."""
     random = np.random.default_rng(0)

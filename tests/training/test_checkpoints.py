@@ -12,6 +12,7 @@ import pytest
 import toy
 
 from pnag_jax.errors import DataError, UsageError, UserError
+from pnag_jax.training import hosts
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.trees import AnyShape
 
@@ -301,3 +302,12 @@ def test_a_full_disk_inside_orbax_is_one_clear_line(saved):
     assert done.stderr == f"{saved.folder}/4.tmp: cannot write: File too large\n"
     assert saved.steps() == [1, 2, 3]
     assert restored_step(saved) == 3
+
+
+def test_a_folder_that_another_process_does_not_see_is_the_leaders_alone(
+    monkeypatch, tmp_path, caplog
+):
+    monkeypatch.setattr(hosts, "texts", lambda text: [text, "False"])
+    assert Checkpoints(tmp_path / "here").of_all() is None
+    assert "here: process 1 does not see it, process 0 alone saves" in caplog.text
+    assert not list((tmp_path / "here").iterdir())

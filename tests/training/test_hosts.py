@@ -13,7 +13,7 @@ import pytest
 import together
 import toy
 
-from pnag_jax.errors import UserError
+from pnag_jax.errors import DataError, UserError
 from pnag_jax.training import hosts, metrics
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.loop import fit
@@ -45,7 +45,11 @@ def test_alone_everything_is_ones_own():
     assert hosts.told(tree) is tree
     assert hosts.highest(-3) == -3
     assert hosts.texts("x") == ["x"]
+    assert hosts.gathered(tree) == [tree]
     hosts.require_same(tree["a"], "numbers")
+    hosts.agree(None)
+    with pytest.raises(DataError, match="mine"):
+        hosts.agree(DataError("mine"))
     with pytest.raises(ZeroDivisionError), hosts.together():
         _ = 1 / 0
 
@@ -54,6 +58,15 @@ def test_processes_that_hold_other_numbers_are_named(monkeypatch):
     monkeypatch.setattr(hosts, "texts", lambda text: [text, text, "another"])
     with pytest.raises(UserError, match="process 2 and process 0 differ in the labels"):
         hosts.require_same({"x": np.ones(2)}, "the labels")
+
+
+def test_a_fault_of_one_process_is_one_of_all(monkeypatch):
+    monkeypatch.setattr(hosts, "count", lambda: 3)
+    monkeypatch.setattr(hosts, "texts", lambda text: [text, "", '[3, "torn"]'])
+    with pytest.raises(DataError, match="torn"):
+        hosts.agree(None)
+    with pytest.raises(UserError, match="first"):
+        hosts.agree(UserError("first"))
 
 
 def final(folder):
@@ -101,5 +114,16 @@ def test_two_processes_train_what_one_does_and_go_on_after_a_kill(tmp_path):
     assert step == wanted_step == 52
     for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
-    # The other process has saved nothing.
+    # The other process has saved in the folder of the first, or not at all.
     assert not (tmp_path / "two/1/checkpoints").exists()
+    assert said["written"] == [0, 1] and together.writers(Checkpoints(two / "checkpoints")) == [0]
+
+    parts = Checkpoints(tmp_path / "two/parts")
+    assert parts.steps() == [1] and not list(parts.folder.glob("*.tmp"))
+    wide = together.wide()
+    _, tree = parts.restore({"state": wide, "count": 0}, strict=True)
+    np.testing.assert_array_equal(tree["state"]["kernel"], wide["kernel"])
+    of_other = max((parts.folder / "1/arrays/ocdbt.process_1/d").iterdir())
+    of_other.write_bytes(of_other.read_bytes()[::-1])
+    with pytest.raises(DataError, match=f"{of_other}: its SHA-256 is not"):
+        parts.restore({"state": wide, "count": 0})

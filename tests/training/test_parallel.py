@@ -141,7 +141,11 @@ def test_place_and_fetch_keep_every_leaf(strategy):
     }
     placed = epoch.place(jax.device_put(state, jax.devices()[3]))
     assert not placed["weak"].weak_type
-    got = epoch.fetch(placed)
+    shared = epoch.share(placed)
+    for a, b in zip(*map(jax.tree.leaves, (shared, epoch.shapes(state))), strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        assert a.sharding.is_equivalent_to(b.sharding, a.ndim)
+    got = epoch.fetch(epoch.join(shared))
     assert got["weak"] == 1.5 and got["none"] is None
     assert got["half"].dtype == jnp.bfloat16 and got["empty"].shape == (0, 3)
     assert got["key"].dtype == state["key"].dtype and got["keys"].shape == (2,)

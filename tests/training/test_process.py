@@ -12,7 +12,7 @@ import time
 import pytest
 import toy
 
-from pnag_jax.training import metrics
+from pnag_jax.training import manifest, metrics, stores
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.workdir import Workdir
 
@@ -64,7 +64,9 @@ def arrays(folder):
     """Newest step, and its orbax arrays, read without this process's JAX."""
     checkpoints = Checkpoints(folder / "checkpoints")
     step = checkpoints.steps()[-1]
-    return step, {name: a.tobytes() for name, a in checkpoints._read(step).arrays.items()}
+    items = manifest.read(checkpoints.folder / str(step)).items
+    stored = stores.read(checkpoints.folder / str(step) / "arrays", items, {})
+    return step, {name: a.tobytes() for name, a in stored.items()}
 
 
 def test_kill_9_and_sigterm_then_a_rerun_equals_an_unbroken_run(start, tmp_path):

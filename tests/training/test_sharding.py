@@ -1,44 +1,60 @@
-"""Where arrays go on a mesh, from names and shapes alone."""
+"""Where arrays go on a mesh, from shapes alone."""
+
+import re
 
 import jax
 import jax.numpy as jnp
 import pytest
+from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from pnag_jax.errors import UsageError
 from pnag_jax.training import sharding
-from pnag_jax.training.sharding import Rule
-
-RULES = (Rule("'heads'", -2), Rule("'rows'", 0))
 
 
 @pytest.mark.parametrize(
-    ("name", "shape", "model", "expected"),
+    ("shape", "model", "expected"),
     [
-        ("['x']", (64, 256), 4, P(None, "model")),  # the longest
-        ("['x']", (64, 64), 4, P(None, "model")),  # in ties the last
-        ("['x']", (512, 63), 4, P("model", None)),
-        ("['x']", (513, 64), 4, P(None, "model")),  # the longest that 4 divides
-        ("['x']", (513, 63), 4, P()),
-        ("['x']", (1023,), 2, P()),  # too small to be worth it
-        ("['x']", (), 2, P()),
-        ("['x']", (64, 256), 1, P()),
-        ("['heads']['kernel']", (64, 3, 4, 16), 4, P(None, None, "model", None)),
-        ("['heads']['kernel']", (64, 3, 4, 16), 8, P("model", None, None, None)),  # 4 heads, 8 ways
-        ("['heads']['bias']", (2048,), 2, P("model")),  # an axis that is not there
-        (".opt_state[0].mu['rows']", (64, 256), 2, P("model", None)),
+        ((64, 256), 4, P(None, "model")),  # the longest
+        ((64, 64), 4, P(None, "model")),  # in ties the last
+        ((512, 63), 4, P("model", None)),
+        ((513, 64), 4, P(None, "model")),  # the longest that 4 divides
+        ((513, 63), 4, P()),
+        ((1023,), 2, P()),  # too small to be worth it
+        ((), 2, P()),
+        ((64, 256), 1, P()),
     ],
 )
-def test_which_axis_is_split(name, shape, model, expected):
-    assert sharding.partition(name, shape, model, RULES) == expected
+def test_which_axis_is_split(shape, model, expected):
+    assert sharding.partition(shape, model) == expected
 
 
 def test_a_state_that_is_only_shapes_is_placed():
-    shapes = jax.eval_shape(lambda: {"rows": jnp.zeros((64, 256)), "key": jax.random.key(0)})
-    placed = sharding.shardings(shapes, sharding.make_mesh(jax.devices(), 2), RULES)
-    assert placed["rows"].shard_shape((64, 256)) == (32, 256)
+    shapes = jax.eval_shape(lambda: {"rows": jnp.zeros((256, 64)), "key": jax.random.key(0)})
+    placed = sharding.shardings(shapes, sharding.make_mesh(jax.devices(), 2))
+    assert placed["rows"].shard_shape((256, 64)) == (128, 64)
     assert placed["rows"].mesh.shape == {"data": 4, "model": 2}
     assert placed["key"].is_fully_replicated
+
+
+def test_examples_are_split_over_all_devices_and_a_product_gathers_the_kernel():
+    mesh = sharding.make_mesh(jax.devices(), 4)
+    rows, kernel = jnp.zeros((16, 8)), jnp.zeros((8, 64))
+
+    def product(x, w):
+        with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+            return sharding.split_examples(sharding.split_examples(x) @ w)
+
+    split = NamedSharding(mesh, P(None, "model"))
+    compiled = jax.jit(product, in_shardings=(None, split)).lower(rows, kernel).compile()
+    assert compiled.output_shardings.shard_shape((16, 64)) == (2, 64)
+    gathered = re.findall(r"= f32\[([\d,]+)\]\S* all-gather\(", compiled.as_text())
+    assert gathered == ["8,64"]
+
+
+def test_without_a_mesh_nothing_is_asked_of_examples():
+    rows = jnp.zeros((3, 2))
+    assert sharding.split_examples(rows) is rows
 
 
 @pytest.mark.parametrize("model", [0, 3, 16])

@@ -59,16 +59,24 @@ def test_jax_names_a_release_of_libtpu():
     assert topology._numbers(topology.wanted_version() or "") > (0,)
 
 
-def test_every_program_is_compiled_for_one_chip_and_under_both_strategies_for_all():
+def test_every_program_is_compiled_for_one_chip_and_for_all():
     found = cells.compiled(POD, BATCHES)
     weak = {(c.program, c.strategy) for c in found if c.study == "weak" and c.devices == 16}
-    assert weak == {(name, strategy) for name in BATCHES for strategy in ("pmap", "mesh")}
+    compared = ("stage1", "prior", "generation")
+    assert weak == {(name, "mesh") for name in BATCHES} | {(name, "pmap") for name in compared}
     assert {c.program for c in found if c.devices == 1} == set(BATCHES)
     assert {c.each for c in found if c.study == "strong"} == {64 // 16}
 
 
+def test_quick_cells_come_last():
+    found = cells.longest_first(cells.compiled(POD, BATCHES) + cells.ladder(POD, (4, 4), 8))
+    kinds = [c.study == "strong" or c.program in ("generation", "prior_sampling") for c in found]
+    assert kinds == sorted(kinds)
+
+
 def test_the_mesh_of_a_ladder_keeps_the_batch_a_chip():
     split = [c for c in cells.ladder(POD, (4, 4), 8) if c.study == "split"]
+    assert all(c.strategy == "mesh" for c in split)
     assert [(c.program, c.devices, c.each, c.model) for c in split] == [
         ("100M", 16, 8, 4),
         ("1B", 16, 8, 4),
@@ -78,8 +86,8 @@ def test_the_mesh_of_a_ladder_keeps_the_batch_a_chip():
 @pytest.mark.parametrize(("name", "about"), [("1M", 1e6), ("10M", 1e7), ("100M", 1e8), ("1B", 1e9)])
 def test_rungs_have_the_size_in_their_names(name, about):
     rung = next(rung for rung in ladder.RUNGS if rung.name == name)
-    model = ladder.model_of(rung, spaces.get("nb201"), ladder.NUM_CODES)
-    assert ladder.count_parameters(model) == pytest.approx(about, rel=0.03)
+    work = ladder.training(rung, spaces.get("nb201"))
+    assert ladder.count_parameters(work) == pytest.approx(about, rel=0.03)
 
 
 def test_only_cells_without_a_result_are_worked_off(tmp_path, monkeypatch):

@@ -55,6 +55,9 @@ def test_loops_multiply_what_is_inside_them():
     )
     assert costs.cycles_once == 7 + 100
     assert costs.cycles == 7 + 8 * 100  # the reducer's own cycle is no work of its own
+    # Outside of it: what the first fusion and the all-reduce read and write.
+    outside = (2 * 8 * 64 * 1024 + 4 + 2 * 64 * 1024) + 2 * 4 * (1024 + 16)
+    assert costs.bytes_in_all(outside + 1000.0) == outside + 8 * 1000
 
 
 def test_an_annotated_trip_count_comes_first():
@@ -96,6 +99,50 @@ ENTRY %main (w: f32[4]) -> f32[16] {
 }
 """
     assert hlo.read(text, devices=4).collectives == (Collective("all-gather", 64, 4, 1, 5),)
+
+
+def test_a_collective_that_is_cut_into_fusions_runs_once():
+    text = """
+%begin (x: f32[4]) -> f32[16] {
+  %x = f32[4]{0} parameter(0)
+  ROOT %g = f32[16]{0} all-gather(%x), channel_id=7, replica_groups={{0,1,2,3}}, dimensions={0}
+}
+
+%async_collective_fusion.1 (x: f32[4]) -> f32[16] {
+  %x = f32[4]{0} parameter(0)
+  ROOT %g = f32[16]{0} all-gather(%x), channel_id=7, replica_groups={{0,1,2,3}}, dimensions={0}
+}
+
+%finish (x: f32[4]) -> f32[16] {
+  %x = f32[4]{0} parameter(0)
+  ROOT %g = f32[16]{0} all-gather(%x), channel_id=7, replica_groups={{0,1,2,3}}, dimensions={0}
+}
+
+%all-reduce-scatter.2 (x: f32[16]) -> f32[4] {
+  %x = f32[16]{0} parameter(0)
+  %r = f32[16]{0} all-reduce(%x), channel_id=1, replica_groups={{0,1,2,3}}, to_apply=%add
+  ROOT %part = f32[4]{0} dynamic-slice(%r), dynamic_slice_sizes={4}
+}
+
+%turn (p: f32[4]) -> f32[4] {
+  %p = f32[4]{0} parameter(0)
+  ROOT %next = f32[16]{0} fusion(%p), kind=kOutput, calls=%async_collective_fusion.1, backend_config={"estimated_cycles":"50"}
+}
+
+ENTRY %main (w: f32[4]) -> f32[4] {
+  %w = f32[4]{0} parameter(0)
+  %async-collective-start = f32[16]{0} fusion(%w), kind=kCustom, calls=%begin
+  %loop = f32[4]{0} while(%w), condition=%c, body=%turn, backend_config={"known_trip_count":{"n":"3"}}
+  %other = f32[4]{0} fusion(%loop), kind=kLoop, calls=%c, backend_config={"estimated_cycles":"9"}
+  %async-collective-done = f32[16]{0} fusion(%other), kind=kCustom, calls=%finish
+  ROOT %sum = f32[4]{0} fusion(%async-collective-done), kind=kCustom, calls=%all-reduce-scatter.2
+}
+"""
+    costs = hlo.read(text, devices=4)
+    assert sorted(costs.collectives) == [
+        Collective("all-gather", 64, 4, 1, 3 * 50 + 9),
+        Collective("reduce-scatter", 64, 4, 1, 0),  # each device keeps a quarter of the sum
+    ]
 
 
 def test_a_program_without_collectives_has_none():

@@ -1,0 +1,103 @@
+"""Architectures that measurements of other tasks propose for one that no table has."""
+
+from __future__ import annotations
+
+import os
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from experiments import architectures, knowledge, transferring
+from experiments.command import say
+from experiments.phases import Phase
+from pnag_jax import benchmarks
+from pnag_jax.errors import UsageError
+from pnag_jax.spaces import Space
+from pnag_jax.training import hosts
+from pnag_jax.training.interrupts import Interrupt
+
+
+def make(
+    number: int,
+    space: Space,
+    *,
+    config: ConfigDict | None,
+    meta: str | None,
+    benchmark_dir: str | os.PathLike[str] | None,
+    workdir_path: str | os.PathLike[str],
+    seed: int,
+    interrupt: Interrupt,
+) -> np.ndarray:
+    """The best by a surrogate of other tasks, on all processes the same: int32 ``[n, L]``.
+
+    Nothing is known of the task itself.  What the surrogate is trained on is the
+    published table of the space; the proposals are architectures of it.  Made once
+    a run.
+
+    Args:
+      number: how many.
+      space: of them.
+      config: its ``transfer`` is used; ``configs/<space>.py`` by default.
+      meta: as ``config.meta``; every data set of the table by default.
+      benchmark_dir: folder of tables.
+      workdir_path: folder of the run.
+      seed: of the training.
+      interrupt: flag of a signal.
+
+    Raises:
+      UsageError: no table of the space, no such source, or fewer than ``number``.
+      UserError: the system refuses a write.
+      DataError: a damaged file.
+      Interrupted: a signal came.
+    """
+    found = np.zeros((number, space.genotype_length), np.int32)
+    if hosts.leads():
+        found = _made(
+            number,
+            space,
+            (
+                architectures.default_config(space) if config is None else config
+            ).copy_and_resolve_references(),
+            meta,
+            benchmark_dir,
+            workdir_path,
+            seed,
+            interrupt,
+        )
+    return hosts.told(found)
+
+
+def _made(
+    number: int,
+    space: Space,
+    config: ConfigDict,
+    meta: str | None,
+    benchmark_dir: str | os.PathLike[str] | None,
+    workdir_path: str | os.PathLike[str],
+    seed: int,
+    interrupt: Interrupt,
+) -> np.ndarray:
+    table = benchmarks.load(space.name, benchmark_dir)
+    if number > len(table.genotypes):
+        raise UsageError(
+            f"--archs=transfer:{number}: table {table.name} has {len(table.genotypes):,}"
+        )
+    config.meta = meta
+    config.transfer.update({"seeds": 1, "evaluate": False})
+    plan = transferring.for_unseen(config, table, benchmark_dir)
+    inputs = {**config.transfer.to_dict(), "seed": seed, "table": table.name, "meta": plan.meta}
+    phase = Phase(workdir_path, "proposals", inputs | {"number": number})
+    if (found := phase.result) is None:
+        (source,) = plan.sources.values()
+        key = jax.random.fold_in(jax.random.key(seed), 3)
+        (trained,), tasks, _, seconds = transferring.train(config, plan, source, key, interrupt)
+        best = knowledge.proposals(trained, table)[:number]
+        found = phase.finish(
+            {"genotypes": best.tolist(), "labels": tasks.labels, "seconds": seconds}
+        )
+    say(
+        f"{number} architectures proposed by {found['labels']:,} labels of {plan.meta} in"
+        f" {table.source}; trained on them in {found['seconds']:.0f} s"
+    )
+    return np.array(found["genotypes"], np.int32)
