@@ -51,6 +51,15 @@ def test_a_code_that_dies_is_revived_and_lives_on():
     np.testing.assert_allclose(again.codebook, [[2], [9]], rtol=1e-6)
 
 
+def test_a_high_threshold_leaves_a_revived_code_time():
+    state = q.CodebookState(jnp.array([[2.0]]), jnp.array([8.0]), jnp.array([[16.0]]))
+    unused, nothing = jnp.zeros(1), jnp.zeros((1, 1))
+    after = q.update_codebook(state, unused, nothing, jnp.array([[9.0]]), dead_below=10.0)
+    assert after.counts.tolist() == [20.0] and after.codebook.tolist() == [[9.0]]
+    again = q.update_codebook(after, unused, nothing, jnp.array([[7.0]]), dead_below=10.0)
+    np.testing.assert_allclose(again.codebook, [[9]], rtol=1e-6)
+
+
 def test_a_codebook_in_balance_stays_where_it_is():
     state = q.init_codebook(jax.random.key(0), 5, 3)
     assert state.codebook.shape == (5, 3) and state.counts.tolist() == [1] * 5

@@ -54,6 +54,19 @@ def test_without_attention_a_pair_depends_on_its_own_nodes_and_edge():
     np.testing.assert_array_equal(changed, expected)
 
 
+def test_a_pair_that_does_not_know_its_nodes_tells_its_link_alone():
+    encoder = GraphEncoder(4, 8, 0, position=False, pair_nodes=False)
+    ops = jax.nn.one_hot(jnp.array([[0, 1, 2, 3], [0, 2, 2, 3]]), 4)
+    links = jnp.eye(4, k=1)[None].repeat(2, axis=0)
+    params = encoder.init(jax.random.key(0), ops, links, jnp.ones((2, 4)))
+    e = np.asarray(encoder.apply(params, ops, links, jnp.ones((2, 4))))
+    changed = (e[0] != e[1]).any(-1)
+    assert np.argwhere(changed).tolist() == [[1, 1]]
+    # All linked pairs are alike, and none is like one without a link.
+    np.testing.assert_array_equal(e[0, 0, 1], e[0, 2, 3])
+    assert (e[0, 0, 1] != e[0, 0, 2]).any()
+
+
 def test_positions_are_known_only_where_asked_for():
     graph = spaces.get("nb201").to_graph(jnp.full((1, 6), 3))
 

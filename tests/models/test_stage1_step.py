@@ -141,3 +141,15 @@ def test_learning_rate_ends_at_a_hundredth():
     # Adam's step of a constant gradient is the rate itself.
     np.testing.assert_allclose(sizes[0], 0.5, rtol=1e-4)
     np.testing.assert_allclose(sizes[4:], 0.005, rtol=1e-3)
+
+
+def test_a_revived_code_goes_where_the_codebook_serves_worst():
+    # One vector of a hundred is far from the only code: one draw may miss it.
+    vectors = jnp.zeros((10, 10, 2)).at[3, 4].set(5.0)
+    codebook = jnp.zeros((6, 2))
+    few, many = (
+        stage1_step._candidates(vectors, codebook, draws, jax.random.key(0), None)
+        for draws in (1, 1000)
+    )
+    assert few.shape == many.shape == (6, 2)
+    assert (few == 0).any() and (many == 5).all()
