@@ -21,8 +21,12 @@ def get_config(variant: str = "") -> ConfigDict:
     config = common.for_layers(common.default("gpt2"))
     config.train.epochs = 2
     config.train.learning_rate = 5e-3
+    # Coarse codes contradict each other about the depth.
+    config.counts.fine_first = True
     if variant == "tiny":
         config = common.make_tiny(config)
         config.data.count = 16_384
         config.train.epochs = 3
+    # Nearly all strings are valid as they come.
+    config.counts.polish_steps = 0
     return config
