@@ -39,6 +39,8 @@ SMALL = (
     "--config.prior.batch_size=64",
     "--config.prior.save_every_epochs=1",
     "--config.ask.count=40",
+    # Quicker to compile than the default, which every main job runs.
+    "--config.search.methods=('evolution','random')",
     "--config.search.budget=24",
     "--config.search.save_every=4",
 )

@@ -58,7 +58,7 @@ def test_results_have_the_keys_of_the_format(results):
     assert set(results["search"]) >= SEARCH_KEYS
     assert results["version"] == 1
     assert results["task"] == results["search"]["task"] == "cora@valid"
-    assert results["search"]["method"] == "pnag_counts"
+    assert results["search"]["method"] == "evolution"
 
 
 def test_every_file_of_a_run_is_there(finished):
@@ -186,7 +186,7 @@ def test_the_uniform_row_is_random_search(results):
     search = results["search"]
     at = [query - 1 for query in search["queries"]]
     assert search["uniform_mean"] == [search["curves"]["random"]["mean"][i] for i in at]
-    assert search["mean"] == [search["curves"]["pnag_counts"]["mean"][i] for i in at]
+    assert search["mean"] == [search["curves"]["evolution"]["mean"][i] for i in at]
 
 
 def test_a_finished_run_returns_at_once_with_the_same_files(finished, programs):
@@ -209,7 +209,7 @@ def test_signals_and_kills_leave_no_trace(finished, programs, tmp_path):
     assert process.returncode == 143, stderr
     assert "stopped by SIGTERM" in stderr and "the same command resumes" in stderr
     process = programs.start(*arguments)
-    wait_for(process, lambda: steps_in(workdir / "checkpoints" / "search-pnag_counts"))
+    wait_for(process, lambda: steps_in(workdir / "checkpoints" / "search-evolution"))
     process.kill()
     process.communicate()
 

@@ -41,7 +41,7 @@ def parts(folder):
     """Saves and restores together; what one process alone finds, all refuse."""
     here = Checkpoints(folder if hosts.leads() else folder / "elsewhere", keep=2)
     checkpoints = here.of_all()
-    narrow = placement.Parts(jax.devices(), 8, ())
+    narrow = placement.Parts(jax.devices(), 8)
     state = narrow.place(wide())
     checkpoints.save(1, {"state": state, "count": 5})
     assert state["kernel"].addressable_shards[0].data.shape == (16, 16)
@@ -52,7 +52,7 @@ def parts(folder):
         of_one.save(1, {"state": wide(), "count": 5})
     hosts.agree(None)
     for saved, where in (
-        (checkpoints, placement.Parts(jax.devices(), 2, ())),
+        (checkpoints, placement.Parts(jax.devices(), 2)),
         (of_one.of_all(), narrow),
     ):
         step, tree = saved.restore({"state": where.shapes(wide()), "count": 0})
