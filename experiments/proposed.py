@@ -51,40 +51,18 @@ def make(
       DataError: a damaged file.
       Interrupted: a signal came.
     """
-    found = np.zeros((number, space.genotype_length), np.int32)
-    if hosts.leads():
-        found = _made(
-            number,
-            space,
-            (
-                architectures.default_config(space) if config is None else config
-            ).copy_and_resolve_references(),
-            meta,
-            benchmark_dir,
-            workdir_path,
-            seed,
-            interrupt,
-        )
-    return hosts.told(found)
-
-
-def _made(
-    number: int,
-    space: Space,
-    config: ConfigDict,
-    meta: str | None,
-    benchmark_dir: str | os.PathLike[str] | None,
-    workdir_path: str | os.PathLike[str],
-    seed: int,
-    interrupt: Interrupt,
-) -> np.ndarray:
+    if not hosts.leads():
+        return hosts.told(np.zeros((number, space.genotype_length), np.int32))
+    if config is None:
+        config = architectures.default_config(space)
+    config = config.copy_and_resolve_references()
+    config.meta = meta
+    config.transfer.update({"seeds": 1, "evaluate": False})
     table = benchmarks.load(space.name, benchmark_dir)
     if number > len(table.genotypes):
         raise UsageError(
             f"--archs=transfer:{number}: table {table.name} has {len(table.genotypes):,}"
         )
-    config.meta = meta
-    config.transfer.update({"seeds": 1, "evaluate": False})
     plan = transferring.for_unseen(config, table, benchmark_dir)
     inputs = {**config.transfer.to_dict(), "seed": seed, "table": table.name, "meta": plan.meta}
     phase = Phase(workdir_path, "proposals", inputs | {"number": number})
@@ -100,4 +78,4 @@ def _made(
         f"{number} architectures proposed by {found['labels']:,} labels of {plan.meta} in"
         f" {table.source}; trained on them in {found['seconds']:.0f} s"
     )
-    return np.array(found["genotypes"], np.int32)
+    return hosts.told(np.array(found["genotypes"], np.int32))

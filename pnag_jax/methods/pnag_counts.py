@@ -29,26 +29,35 @@ from pnag_jax.spaces import Space
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(base.Settings):
-    """Fields of the config, beside ``generator``.
+class Generating:
+    """Fields of methods that generate from weighted counts.
 
     Attributes:
-      initial: uniform draws before the first guided ones.
       pool: training architectures that are rated a round.
       focus: of the weights ``(focus + rank) ** -2``: about as many of the
         pool's best have most of the weight.
       floor: share of the weight that all training architectures have alike.
       candidates: architectures generated a round.
+    """
+
+    pool: int = base.setting(2048, 1)
+    focus: float = base.setting(16.0, 1.0)
+    floor: float = base.setting(0.25, 0.0, 1.0)
+    candidates: int = base.setting(512, 1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(Generating, base.Settings):
+    """Fields of the config, beside ``generator``; more in ``Generating``.
+
+    Attributes:
+      initial: uniform draws before the first guided ones.
       least: expected improvement, in standard deviations of the ranks, under
         which the process is doubted.
     """
 
     batch: int = base.setting(4, 1)
     initial: int = base.setting(8, 1)
-    pool: int = base.setting(2048, 1)
-    focus: float = base.setting(16.0, 1.0)
-    floor: float = base.setting(0.25, 0.0, 1.0)
-    candidates: int = base.setting(512, 1)
     least: float = base.setting(0.03, 0.0)
 
 
@@ -115,8 +124,8 @@ def shares(
       value: ``[r]``, more is better.
       rows: int32 ``[r]``, which architectures they are of.
       total: number of architectures.
-      focus: see ``Settings``.
-      floor: see ``Settings``.
+      focus: see ``Generating``.
+      floor: see ``Generating``.
 
     Returns:
       ``[total]``, 1 in all.

@@ -41,16 +41,11 @@ _TWINS = 4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(base.Settings):
+class Settings(pnag_counts.Generating, base.Settings):
     """Fields of the config, beside ``generator``, ``preference`` and ``known``.
 
     Attributes:
       initial: uniform draws before the first guided ones.
-      pool: training architectures that are rated a round.
-      focus: of the weights ``(focus + rank) ** -2``: about as many of the
-        pool's best have most of the weight.
-      floor: share of the weight that all training architectures have alike.
-      candidates: architectures generated a round.
       mutations: of the front, rated beside them.
       preferences: ``D``.
       draws: ``S``.
@@ -61,9 +56,6 @@ class Settings(base.Settings):
 
     initial: int = single.setting(16, 2)
     pool: int = single.setting(1024, 1)
-    focus: float = single.setting(16.0, 1.0)
-    floor: float = single.setting(0.25, 0.0, 1.0)
-    candidates: int = single.setting(512, 1)
     mutations: int = single.setting(256, 1)
     preferences: int = single.setting(64, 1)
     draws: int = single.setting(32, 1)
