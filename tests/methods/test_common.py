@@ -109,8 +109,12 @@ def test_a_second_call_does_not_compile(method, jitted, macro, hill, start):
     assert [function._cache_size() for function in jitted(method)] == compiled
 
 
-# What ``pnag`` is made of has tests of its own without jit; the whole takes long there.
-@pytest.mark.parametrize("name", sorted(set(methods.names()) - {"pnag"}))
+# What ``pnag`` is made of has tests of its own, and ``test_search`` runs all of it for
+# several seeds at once: the whole takes long to compile.
+SHORT = sorted(set(methods.names()) - {"pnag"})
+
+
+@pytest.mark.parametrize("name", SHORT)
 def test_without_jit_it_is_the_same(name, jitted, macro, hill, start):
     method = methods.get(name)
     _, state = play(method, jitted, macro, start(method, macro), hill, rounds=2)
@@ -124,7 +128,9 @@ def test_without_jit_it_is_the_same(name, jitted, macro, hill, start):
     assert_close(told, told_eager)
 
 
-def test_a_scan_over_seeds_at_once_equals_a_loop_over_each(method, jitted, macro, hill, start):
+@pytest.mark.parametrize("name", SHORT)
+def test_a_scan_over_seeds_at_once_equals_a_loop_over_each(name, jitted, macro, hill, start):
+    method = methods.get(name)
     seeds = jnp.arange(3, 6)
 
     def search(seed):

@@ -15,7 +15,7 @@ REFERENCE = {
     "evolution": ((93.76, 93.99, 94.12), 20),
     "marginal_eda": ((93.97, 94.15, 94.31), 30),
 }
-SEEDS = 60
+SEEDS = 30
 
 
 @pytest.fixture(scope="module")
