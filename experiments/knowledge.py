@@ -60,15 +60,17 @@ def start(
     workdir_path: str | os.PathLike[str],
     interrupt: Interrupt | None = None,
     *,
+    count: int = _PROPOSALS,
     together: bool = False,
 ) -> Start:
     """Proposals without a query, from one surrogate; made once a run.
 
     Args:
       config: of the run.
-      plan: of one target.
+      plan: of one target, which may be one that no table has.
       workdir_path: folder of the run.
       interrupt: flag of a signal.
+      count: proposals at most.
       together: whether all processes call this alike; the leader makes them.
 
     Raises:
@@ -77,8 +79,8 @@ def start(
       Interrupted: a signal came.
     """
     if not together or hosts.count() == 1:
-        return _made(config, plan, workdir_path, interrupt)
-    mine = _made(config, plan, workdir_path, interrupt) if hosts.leads() else None
+        return _made(config, plan, workdir_path, interrupt, count)
+    mine = _made(config, plan, workdir_path, interrupt, count) if hosts.leads() else None
     said = "" if mine is None else json.dumps([mine.genotypes.tolist(), mine.labels])
     genotypes, labels = json.loads(hosts.texts(said)[0])
     return Start(np.array(genotypes, np.int32), labels)
@@ -89,9 +91,10 @@ def _made(
     plan: Plan,
     workdir_path: str | os.PathLike[str],
     interrupt: Interrupt | None,
+    count: int,
 ) -> Start:
     """As ``start``, by this process."""
-    (dataset,) = plan.targets
+    ((dataset, source),) = plan.sources.items()
     config = config.copy_and_resolve_references()
     config.transfer.update({"seeds": 1, "evaluate": False})
     inputs = {
@@ -100,29 +103,30 @@ def _made(
         "table": plan.table.name,
         "meta": plan.meta,
         "target": dataset,
+        "count": count,
     }
     phase = Phase(workdir_path, f"meta-{dataset}", inputs)
     if (found := phase.result) is None:
         key = jax.random.fold_in(jax.random.key(config.seed), 3)
-        source = plan.sources[dataset]
         (trained,), tasks, _, seconds = transferring.train(
             config, plan, source, key, interrupt or Interrupt()
         )
         found = phase.finish(
             {
-                "genotypes": proposals(trained, plan.table)[:_PROPOSALS].tolist(),
+                "genotypes": _proposals(trained, plan.table)[:count].tolist(),
                 "labels": tasks.labels,
                 "seconds": seconds,
             }
         )
     say(
-        f"the search of {dataset} begins with what {found['labels']:,} labels of {plan.meta} tell;"
-        f" trained on them in {found['seconds']:.0f} s"
+        f"{len(found['genotypes'])} architectures are proposed for {dataset} by"
+        f" {found['labels']:,} labels of {plan.meta} in {plan.table.source}; trained on them in"
+        f" {found['seconds']:.0f} s"
     )
     return Start(np.array(found["genotypes"], np.int32), found["labels"])
 
 
-def proposals(trained: transferable.Transferable, table: Table) -> np.ndarray:
+def _proposals(trained: transferable.Transferable, table: Table) -> np.ndarray:
     """A table's architectures, each once, best first: int32 ``[n, L]``.
 
     None of its measurements is read: that would be a query.

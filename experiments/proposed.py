@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 
-import jax
 import numpy as np
 from ml_collections import ConfigDict
 
 from experiments import architectures, knowledge, transferring
-from experiments.command import say
-from experiments.phases import Phase
 from pnag_jax import benchmarks
 from pnag_jax.errors import UsageError
 from pnag_jax.spaces import Space
-from pnag_jax.training import hosts
 from pnag_jax.training.interrupts import Interrupt
 
 
@@ -51,31 +47,15 @@ def make(
       DataError: a damaged file.
       Interrupted: a signal came.
     """
-    if not hosts.leads():
-        return hosts.told(np.zeros((number, space.genotype_length), np.int32))
-    if config is None:
-        config = architectures.default_config(space)
-    config = config.copy_and_resolve_references()
-    config.meta = meta
-    config.transfer.update({"seeds": 1, "evaluate": False})
     table = benchmarks.load(space.name, benchmark_dir)
     if number > len(table.genotypes):
         raise UsageError(
             f"--archs=transfer:{number}: table {table.name} has {len(table.genotypes):,}"
         )
+    if config is None:
+        config = architectures.default_config(space)
+    config = config.copy_and_resolve_references()
+    config.update({"meta": meta, "seed": seed})
     plan = transferring.for_unseen(config, table, benchmark_dir)
-    inputs = {**config.transfer.to_dict(), "seed": seed, "table": table.name, "meta": plan.meta}
-    phase = Phase(workdir_path, "proposals", inputs | {"number": number})
-    if (found := phase.result) is None:
-        (source,) = plan.sources.values()
-        key = jax.random.fold_in(jax.random.key(seed), 3)
-        (trained,), tasks, _, seconds = transferring.train(config, plan, source, key, interrupt)
-        best = knowledge.proposals(trained, table)[:number]
-        found = phase.finish(
-            {"genotypes": best.tolist(), "labels": tasks.labels, "seconds": seconds}
-        )
-    say(
-        f"{number} architectures proposed by {found['labels']:,} labels of {plan.meta} in"
-        f" {table.source}; trained on them in {found['seconds']:.0f} s"
-    )
-    return hosts.told(np.array(found["genotypes"], np.int32))
+    found = knowledge.start(config, plan, workdir_path, interrupt, count=number, together=True)
+    return found.genotypes

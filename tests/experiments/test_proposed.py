@@ -65,7 +65,7 @@ def test_the_best_of_other_tasks_are_proposed_and_kept(propose, table, tmp_path,
     # A rerun reads them; another number is another run's.
     monkeypatch.setattr(proposed.transferring, "train", None)
     np.testing.assert_array_equal(propose(5), found)
-    with pytest.raises(UsageError, match="number"):
+    with pytest.raises(UsageError, match="count"):
         propose(4)
 
 
