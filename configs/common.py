@@ -143,6 +143,10 @@ def default(space: str) -> ConfigDict:
                 "methods": ("pnag_counts", "random"),
                 # <dataset>@<protocol>; the table's first where not given.
                 "task": config_dict.placeholder(str),
+                # What untrained networks tell methods that take it: a zero-cost score
+                # (a proxy, flops or params), none, or auto: synflow where one program
+                # scores all networks of the space.
+                "hint": "auto",
                 # Replace the task's metrics.
                 "search_metric": config_dict.placeholder(str),
                 "report_metric": config_dict.placeholder(str),

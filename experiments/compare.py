@@ -22,7 +22,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 import configs
-from experiments import command, comparison, distributed, knowledge, searching
+from experiments import command, comparison, distributed, hinting, knowledge, searching
 from experiments.comparison_plan import Plan
 from experiments.comparison_text import as_text
 from pnag_jax import benchmarks
@@ -49,6 +49,12 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     text("search_metric", None, "Replaces what the methods see on every task.")
     text("report_metric", None, "Replaces what is reported on every task.")
     text("meta", None, "What a search may begin with; sets config.meta.")
+    text(
+        "hint",
+        hinting.AUTO,
+        "What untrained networks tell methods that take it: a zero-cost score (proxies, flops,"
+        " params), none, or auto: synflow where a space's networks compile as one.",
+    )
     text("workdir", None, "Folder of the run; the same one resumes.", required=True)
     distributed.define(values)
     flags.DEFINE_bool(
@@ -103,6 +109,7 @@ def make_plan(values: flags.FlagValues) -> Plan:
         seed=values.seed,
         config=config,
         known={name: found for name, found in known.items() if found is not None},
+        hint=values.hint,
     )
 
 

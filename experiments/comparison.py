@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 import pnag_jax
-from experiments import command, distributed, knowledge, phases, searching, stage1
+from experiments import command, distributed, hinting, knowledge, phases, searching, stage1
 from experiments.command import say
 from experiments.comparison_plan import GENERATOR, Plan
 from experiments.comparison_text import outcome, pretraining_line
@@ -64,7 +64,7 @@ def run(
     plan.check()
     environment = command.environment()
     # Which tasks and methods is free: each search is kept on its own.
-    free = ("tasks", "methods", "meta", GENERATOR)
+    free = ("tasks", "methods", "meta", "hint", GENERATOR)
     inputs = [plan.inputs(task, name) for task in plan.tasks for name in plan.methods]
     distributed.require_same(PROGRAM, "", {**plan.fields(), "searches": inputs})
     with (
@@ -132,8 +132,7 @@ class _Run:
             # One key for all: a search does not depend on which others run.
             key=self._key_search,
             folder=self._folder.inside(f"checkpoints/{slug}"),
-            generator=self._generator if name in self._plan.generative else None,
-            start=self._start(task, name),
+            given=self._given(task, name),
             save_every=_SAVE_EVERY,
             interrupt=self._interrupt,
             progress=self._progress,
@@ -150,11 +149,16 @@ class _Run:
         self._interrupt.check(f"{task.name} {name} is finished in {self._folder.path}")
         return kept or {}
 
-    def _start(self, task: Task, name: str) -> searching.Start | None:
-        known, config = self._plan.starting(task, name), self._plan.config
-        if known is None or config is None:
-            return None
-        return knowledge.start(config, known, self._folder.path, self._interrupt, together=True)
+    def _given(self, task: Task, name: str) -> searching.Given:
+        """What one search begins with."""
+        plan, path, start, scores = self._plan, self._folder.path, None, None
+        known, score = plan.starting(task, name), plan.score(task, [name])
+        if known is not None and plan.config is not None:
+            start = knowledge.start(plan.config, known, path, self._interrupt, together=True)
+        if score is not None:
+            scores = hinting.score(score, plan.table.space, path, plan.seed, together=True)
+        generator = self._generator if name in plan.generative else None
+        return searching.Given(generator, start, scores)
 
     @functools.cached_property
     def _generator(self) -> Generator:

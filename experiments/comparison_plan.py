@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from experiments import searching, settings, transferring
+from experiments import hinting, searching, settings, transferring
 from pnag_jax import benchmarks, methods
 from pnag_jax.benchmarks import Table, Task
 from pnag_jax.errors import UsageError
@@ -31,6 +31,7 @@ class Plan:
       config: of the generator, from ``configs/<space>.py``; None where the
         space has none, and no method then needs one.
       known: what is learned from other tasks, by task, where that is asked for.
+      hint: as ``hinting.resolve`` takes it.
     """
 
     table: Table
@@ -41,6 +42,7 @@ class Plan:
     seed: int = 0
     config: ConfigDict | None = None
     known: Mapping[str, transferring.Plan] = dataclasses.field(default_factory=dict)
+    hint: str = hinting.AUTO
 
     def check(self) -> None:
         """Refuses what cannot be run, before anything is written.
@@ -53,6 +55,7 @@ class Plan:
             # Settings in a name are looked at here, before a generator is trained.
             methods.get(name).default_config(self.table.space)
         for task in self.tasks:
+            self.score(task, self.methods)
             most = benchmarks.queryable(self.table, task.search_column)
             if not 1 <= self.budget <= most:
                 raise UsageError(
@@ -77,6 +80,10 @@ class Plan:
         """What that search begins with, if other tasks are to tell it."""
         return self.known.get(task.name) if searching.taking("start", [method]) else None
 
+    def score(self, task: Task, names: Sequence[str]) -> str | None:
+        """Which score of untrained networks those methods begin with on a task, if any."""
+        return hinting.plan(self.hint, self.table.space, names, task)
+
     def fields(self) -> dict[str, Any]:
         """The config of the run, as ``config.json`` and ``results.json`` have it."""
         return {
@@ -87,6 +94,7 @@ class Plan:
             "seeds": self.seeds,
             "seed": self.seed,
             "meta": next((plan.meta for plan in self.known.values()), None),
+            "hint": self.hint,
             GENERATOR: self._generator_fields() if self.generative else None,
         }
 
@@ -107,6 +115,7 @@ class Plan:
             "method": method,
             **({} if (known := self.starting(task, method)) is None else {"meta": known.meta}),
             **{name: fields[name] for name in ("budget", "seeds", "seed")},
+            **({} if (score := self.score(task, [method])) is None else {"hint": score}),
             GENERATOR: fields[GENERATOR] if method in self.generative else None,
         }
 

@@ -11,7 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from experiments import settings
-from experiments.searching import run_resumable
+from experiments.searching import Given, run_resumable
 from pnag_jax import benchmarks
 from pnag_jax.benchmarks import Table, joined, objectives
 from pnag_jax.benchmarks.objectives import Goal
@@ -88,7 +88,7 @@ def run(
     *,
     key: jax.Array,
     workdir_path: str | os.PathLike[str],
-    generator: Generator | None,
+    given: Given,
     interrupt: Interrupt | None = None,
     progress: Progress | None = None,
     strict_resume: bool = False,
@@ -115,7 +115,7 @@ def run(
                 seeds=config.objectives.seeds,
                 key=key,
                 folder=folder / "checkpoints" / f"front-{name}",
-                config=method_config(several.get(name), goal, generator),
+                config=method_config(several.get(name), goal, given.generator),
                 ledger=SeveralLedger,
                 save_every=config.objectives.save_every,
                 interrupt=interrupt,

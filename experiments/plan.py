@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from experiments import (
     conditioning,
     fronts,
+    hinting,
     knowledge,
     request,
     run_flags,
@@ -35,6 +36,7 @@ class Plan(NamedTuple):
       task: of ``table``, or the goal of several objectives.
       columns: what a prior is conditioned on, None where none is wanted now.
       known: labels of other tasks that a search begins with.
+      score: of untrained networks, that a search begins with.
       transfer: what a transfer trains on and proposes for.
     """
 
@@ -43,6 +45,7 @@ class Plan(NamedTuple):
     task: Task | Goal | None
     columns: Columns | None
     known: transferring.Plan | None
+    score: str | None
     transfer: transferring.Plan | None
 
     def generative(self, config: ConfigDict) -> bool:
@@ -71,12 +74,12 @@ def settle(space_name: str, config: ConfigDict, mode: str, benchmark_dir: str | 
     table, task = _task(space_name, config, benchmark_dir, wanted)
     columns = _columns(config, benchmark_dir, wanted)
     transfer = _transfer(space_name, config, benchmark_dir) if mode == "transfer" else None
-    known = (
-        knowledge.plan(config, settings.method_names(config), table, task, benchmark_dir)
-        if table is not None and isinstance(task, Task)
-        else None
-    )
-    return Plan(wanted, table, task, columns, known, transfer)
+    known = score = None
+    if table is not None and isinstance(task, Task):
+        names = settings.method_names(config)
+        known = knowledge.plan(config, names, table, task, benchmark_dir)
+        score = hinting.plan(config.search.hint, table.space, names, task)
+    return Plan(wanted, table, task, columns, known, score, transfer)
 
 
 def _task(

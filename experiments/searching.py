@@ -14,11 +14,13 @@ from ml_collections import ConfigDict
 
 from experiments import settings, spreading
 from experiments.command import say
+from experiments.hinting import Scores
 from pnag_jax import methods
-from pnag_jax.benchmarks import QueryLedger, Table, Task
+from pnag_jax.benchmarks import QueryLedger, Table, Task, searchable
 from pnag_jax.generation import Generator
 from pnag_jax.methods import extras, search
 from pnag_jax.methods.results import SearchResult
+from pnag_jax.spaces import Space
 from pnag_jax.training import hosts
 from pnag_jax.training.checkpoints import Checkpoints
 from pnag_jax.training.interrupts import Interrupt
@@ -53,13 +55,31 @@ class Start(NamedTuple):
     labels: int
 
 
-def method_config(
-    method: methods.Method, generator: Generator | None, start: Start | None = None
-) -> dict[str, Any]:
-    """What a method's config needs beside its defaults."""
-    generative = {"generator": generator} if "generator" in method.takes else {}
-    starting = {} if start is None or "start" not in method.takes else {"start": start.genotypes}
-    return generative | starting
+class Given(NamedTuple):
+    """What searches may begin with; each method gets what it takes.
+
+    Attributes:
+      generator: trained, for the methods that generate.
+      start: what other tasks tell.
+      scores: what untrained networks tell.
+    """
+
+    generator: Generator | None = None
+    start: Start | None = None
+    scores: Scores | None = None
+
+
+NOTHING = Given()
+
+
+def method_config(method: methods.Method, given: Given, space: Space) -> dict[str, Any]:
+    """What a method's config needs beside its defaults, for a search of ``space``."""
+    found: dict[str, Any] = {"generator": given.generator}
+    if given.start is not None:
+        found["start"] = given.start.genotypes
+    if given.scores is not None and "hint" in method.takes:
+        found["hint"] = given.scores.hint(space)
+    return {name: value for name, value in found.items() if name in method.takes}
 
 
 def run_method(
@@ -71,8 +91,7 @@ def run_method(
     seeds: int,
     key: jax.Array,
     folder: str | os.PathLike[str],
-    generator: Generator | None = None,
-    start: Start | None = None,
+    given: Given = NOTHING,
     label: str | None = None,
     **how: Any,
 ) -> SearchResult:
@@ -86,8 +105,7 @@ def run_method(
       seeds: how many.
       key: of the whole search.
       folder: of the checkpoints, of this search alone.
-      generator: for the methods that take one.
-      start: for the methods that take one.
+      given: what the method may begin with.
       label: the phase's name in the progress, the method's by default.
       **how: as for ``run_resumable``.
 
@@ -104,8 +122,8 @@ def run_method(
         seeds=seeds,
         key=key,
         folder=folder,
-        config=method_config(method, generator, start),
-        foreign_labels=start.labels if start is not None and "start" in method.takes else 0,
+        config=method_config(method, given, searchable(table, task.search_column)),
+        foreign_labels=given.start.labels if given.start and "start" in method.takes else 0,
         label=label or name,
         **how,
     )
@@ -213,8 +231,7 @@ def run(
     *,
     key: jax.Array,
     workdir_path: str | os.PathLike[str],
-    generator: Generator | None,
-    start: Start | None = None,
+    given: Given,
     interrupt: Interrupt | None = None,
     progress: Progress | None = None,
     strict_resume: bool = False,
@@ -240,8 +257,7 @@ def run(
             seeds=config.search.seeds,
             key=key,
             folder=folder / "checkpoints" / f"search-{name}",
-            generator=generator,
-            start=start,
+            given=given,
             save_every=config.search.save_every,
             interrupt=interrupt,
             progress=progress,

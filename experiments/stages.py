@@ -14,6 +14,7 @@ from experiments import (
     conditional,
     fronts,
     generating,
+    hinting,
     knowledge,
     outcome,
     phases,
@@ -200,27 +201,32 @@ class Stages:
     def _search(self, table: Table, task: Task | Goal) -> dict[str, Any]:
         say(f"search: {task.name} of {table.source}")
         run: Callable[..., dict[str, Any]] = fronts.run if isinstance(task, Goal) else searching.run
-        if self._plan.known is not None:
-            start = knowledge.start(
-                self._config,
-                self._plan.known,
-                self._folder.path,
-                self._interrupt,
-                together=self._together,
-            )
-            run = functools.partial(run, start=start)
         return run(
             self._config,
             table,
             task,
             key=self._key_search,
             workdir_path=self._folder.path,
-            generator=self._trained[0] if self._generative else None,
+            given=self._given(table),
             interrupt=self._interrupt,
             progress=self._progress,
             strict_resume=self._strict,
             together=self._together,
         )
+
+    def _given(self, table: Table) -> searching.Given:
+        """What the searches begin with."""
+        plan, path, start, scores = self._plan, self._folder.path, None, None
+        if plan.known is not None:
+            start = knowledge.start(
+                self._config, plan.known, path, self._interrupt, together=self._together
+            )
+        if plan.score is not None:
+            scores = hinting.score(
+                plan.score, table.space, path, self._config.seed, together=self._together
+            )
+        generator = self._trained[0] if self._generative else None
+        return searching.Given(generator, start, scores)
 
     def _done(self, name: str) -> None:
         """Says what a phase came to; the boundary at which a signal is heeded."""

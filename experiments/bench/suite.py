@@ -11,7 +11,7 @@ import numpy as np
 from experiments.bench import generation, machine, search, training
 from experiments.bench.timing import Effort
 from experiments.command import say
-from experiments.searching import method_config
+from experiments.searching import Given, method_config
 from pnag_jax import methods
 from pnag_jax.generation import Generator
 
@@ -64,7 +64,8 @@ def run(
         found["training"] = training.measure(generator, peaks, effort)
     if "search" in parts:
         say("measuring search rounds")
-        configs = {name: method_config(methods.get(name), generator) for name in method_names}
+        given = Given(generator)
+        configs = {name: method_config(methods.get(name), given, space) for name in method_names}
         found["search"] = search.measure(
             space, method_names, configs, peaks, effort, seeds=seeds, budget=budget
         )

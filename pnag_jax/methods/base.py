@@ -69,8 +69,8 @@ class Method(NamedTuple):
       package: what it needs beside a plain installation, if anything.
       trace: ``(state) -> Trace``, for methods that can tell what they expected.
       takes: fields of its config that are no settings: ``generator``, a trained
-        ``generation.Generator`` that it cannot do without, and ``start``, genotypes
-        ``[s, L]`` to begin with.
+        ``generation.Generator`` that it cannot do without, ``start``, genotypes
+        ``[s, L]`` to begin with, and ``hint``, a ``hints.Hint`` to begin with.
     """
 
     name: str

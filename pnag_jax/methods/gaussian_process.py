@@ -12,7 +12,6 @@ which some are empty, ``m`` candidates.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -74,8 +73,14 @@ def matern(squared: jax.Array, length: jax.Array | float) -> jax.Array:
     return (1 + r) * jnp.exp(-r)
 
 
+def correlation(squared: jax.Array, measured: jax.Array, length: jax.Array | float) -> jax.Array:
+    """Between slots, by their distances ``[C, C]``; 0 where one is empty (bool ``[C]``)."""
+    pairs = measured[:, None] & measured[None, :]
+    return jnp.where(pairs, matern(squared, length), 0.0)
+
+
 def condition(
-    squared: jax.Array,
+    correlated: jax.Array,
     targets: jax.Array,
     measured: jax.Array,
     length: jax.Array | float,
@@ -84,7 +89,7 @@ def condition(
     """The process of given length scale and noise, and its log marginal likelihood.
 
     Args:
-      squared: distances between slots, ``[C, C]``.
+      correlated: ``correlation`` of the slots at that length, ``[C, C]``.
       targets: ``[C]``, 0 in empty slots.
       measured: bool ``[C]``.
       length: scalar.
@@ -93,12 +98,10 @@ def condition(
     Returns:
       The likelihood but for a constant, and the process, of view 0.
     """
-    pairs = measured[:, None] & measured[None, :]
     count = jnp.maximum(measured.sum(), 1)
     # An empty slot is a row of the identity: it says nothing.
-    covariance = jnp.where(pairs, matern(squared, length), 0.0)
     diagonal = jnp.where(measured, noise, 1.0)
-    factor = jnp.linalg.cholesky(covariance + jnp.diag(diagonal))
+    factor = jnp.linalg.cholesky(correlated + jnp.diag(diagonal))
     whitened = jax.scipy.linalg.solve_triangular(factor, targets, lower=True)
     variance = jnp.maximum((whitened**2).sum() / count, 1e-6)
     likelihood = -jnp.log(jnp.diag(factor)).sum() - 0.5 * count * jnp.log(variance)
@@ -116,22 +119,24 @@ def fit(squared: jax.Array, targets: jax.Array, measured: jax.Array) -> Posterio
       targets: ``[C]``, 0 in empty slots.
       measured: bool ``[C]``.
     """
+    views = jnp.repeat(jnp.arange(len(squared), dtype=jnp.int32), len(LENGTHS))
+    lengths = jnp.tile(jnp.array(LENGTHS), len(squared))
+    noises = jnp.array(NOISES)
 
-    def at(point: jax.Array) -> tuple[jax.Array, Posterior]:
-        view, length, noise = point[0].astype(jnp.int32), point[1], point[2]
-        likelihood, posterior = condition(squared[view], targets, measured, length, noise)
-        return likelihood, posterior._replace(view=view)
+    def correlated(point: tuple[jax.Array, jax.Array]) -> jax.Array:
+        view, length = point
+        return correlation(squared[view], measured, length)
 
-    grid = jnp.array(list(itertools.product(range(len(squared)), LENGTHS, NOISES)), jnp.float32)
-
-    def better(kept: tuple[jax.Array, Posterior], point: jax.Array) -> tuple:
-        found = at(point)
-        keep = kept[0] >= found[0]
-        return jax.tree.map(lambda a, b: jnp.where(keep, a, b), kept, found), None
+    def likelihoods(point: tuple[jax.Array, jax.Array]) -> jax.Array:
+        known = (correlated(point), targets, measured, point[1])
+        return jax.vmap(lambda noise: condition(*known, noise)[0])(noises)
 
     # One after the other: the whole grid of factors would not fit the caches.
-    (_, posterior), _ = jax.lax.scan(better, at(grid[0]), grid[1:])
-    return posterior
+    best = jnp.argmax(jax.lax.map(likelihoods, (views, lengths)))
+    point = (views[best // len(NOISES)], lengths[best // len(NOISES)])
+    noise = noises[best % len(NOISES)]
+    _, posterior = condition(correlated(point), targets, measured, point[1], noise)
+    return posterior._replace(view=point[0])
 
 
 @jax.jit

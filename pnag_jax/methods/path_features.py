@@ -10,6 +10,7 @@ scaled so that two uniform draws are at a squared distance of 1 on average.
 Kinds of paths are hashed into a fixed number of counters (a random permutation
 an operation, applied along the path), so that any space gets vectors of fixed
 length.  Path encodings: White, Neiswanger and Savani, "BANANAS", AAAI 2021.
+Features of a small space are computed once and looked up.
 
 Letters: ``m`` architectures, ``K`` counters, ``E`` features in all, ``G`` groups.
 """
@@ -17,6 +18,7 @@ Letters: ``m`` architectures, ``K`` counters, ``E`` features in all, ``G`` group
 from __future__ import annotations
 
 import functools
+import math
 from typing import NamedTuple
 
 import jax
@@ -24,6 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pnag_jax.spaces import Graph, Space
+from pnag_jax.spaces.base import from_index, to_index
 
 GROUPS = ("genes", "operations", "paths", "adjacent", "costs")
 # Counters of path kinds.
@@ -32,6 +35,8 @@ _COUNTERS = 256
 _SAMPLE = 2048
 # Architectures whose path counts are in the caches at a time.
 _CHUNK = 128
+# Genotypes at most of a space whose features are looked up: those of tabular benchmarks.
+_KEPT = 65_536
 # Operations that pass data on as it is, and those that end a path.
 _PASSING = frozenset({"skip_connect", "skip", "identity", "input", "output"})
 _ENDING = frozenset({"none"})
@@ -133,11 +138,52 @@ def _scales(space: Space) -> tuple[float, ...]:
     return tuple(max(mean, 1e-6) ** -0.5 for mean in means)
 
 
+class _Kept(NamedTuple):
+    """Groups of all ``U`` canonical genotypes of a space.
+
+    Attributes:
+      row: int32 ``[prod(choices)]``, of the canonical form of each genotype.
+      counts: unsigned ``[U, E - 2]``, all groups but the last.
+      costs: float32 ``[U, 2]``.
+    """
+
+    row: np.ndarray
+    counts: np.ndarray
+    costs: np.ndarray
+
+    def groups(self, index: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Counts and costs of genotypes, by their indices: ``[m, E - 2], [m, 2]``."""
+        rows = jnp.asarray(self.row)[index]
+        return jnp.asarray(self.counts)[rows].astype(jnp.float32), jnp.asarray(self.costs)[rows]
+
+
+@functools.cache
+def _kept(space: Space) -> _Kept | None:
+    """What is looked up; None where the space is too large."""
+    total = math.prod(space.choices)
+    if total > _KEPT:
+        return None
+    with jax.ensure_compile_time_eval():  # may be asked for while a search is traced
+        every = from_index(jnp.arange(total), space.choices)
+        form = to_index(jax.jit(space.canonical)(every), space.choices)
+        forms, row = np.unique(form, return_inverse=True)
+        *counts, costs = jax.jit(_groups, static_argnums=0)(space, every[forms])
+        joined = np.concatenate(counts, axis=1)
+    kind = np.min_scalar_type(int(joined.max()))
+    return _Kept(row.astype(np.int32), joined.astype(kind), np.asarray(costs))
+
+
 @functools.partial(jax.jit, static_argnums=0)  # a search traces it more than once
 def embed(space: Space, canonical: jax.Array) -> jax.Array:
     """Features of canonical genotypes: int ``[m, L]`` to float32 ``[m, E]``."""
-    pairs = zip(_groups(space, canonical), _scales(space), strict=True)
-    return jnp.concatenate([group * scale for group, scale in pairs], axis=1)
+    kept = _kept(space)
+    groups = (
+        _groups(space, canonical)
+        if kept is None
+        else kept.groups(to_index(canonical, space.choices))
+    )
+    scale = np.array(_scales(space), np.float32)[group_of(space)]
+    return jnp.concatenate(groups, axis=1) * scale
 
 
 @functools.cache

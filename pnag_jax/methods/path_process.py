@@ -20,6 +20,7 @@ import numpy as np
 from pnag_jax.generation import Generator
 from pnag_jax.methods import gaussian_process, path_features, relevance
 from pnag_jax.methods.gaussian_process import Posterior, Prediction
+from pnag_jax.methods.hints import Trend
 from pnag_jax.methods.relevance import Relevance
 from pnag_jax.spaces import Space
 
@@ -40,10 +41,12 @@ class Fitted(NamedTuple):
     Attributes:
       posterior: over squared distances of features times ``scale``.
       scale: ``[E]``.
+      trend: its prior mean; None for 0.
     """
 
     posterior: Posterior
     scale: jax.Array
+    trend: Trend | None = None
 
     def apart(self, left: jax.Array, right: jax.Array) -> jax.Array:
         """Squared distances of features: ``[m, E], [C, E] -> [m, C]``."""
@@ -51,7 +54,10 @@ class Fitted(NamedTuple):
 
     def predict(self, known: jax.Array, features: jax.Array) -> Prediction:
         """The values of architectures, by features of the slots and theirs: ``[C, E], [m, E]``."""
-        return gaussian_process.predict(self.posterior, self.apart(features, known))
+        found = gaussian_process.predict(self.posterior, self.apart(features, known))
+        if self.trend is None:
+            return found
+        return found._replace(mean=found.mean + self.trend.at(features))
 
 
 def fit(space: Space, features: jax.Array, targets: jax.Array, measured: jax.Array) -> Fitted:
@@ -76,6 +82,7 @@ def learn(
     targets: jax.Array,
     measured: jax.Array,
     start: Relevance,
+    trend: Trend | None = None,
 ) -> tuple[Fitted, Relevance]:
     """The process whose weights of groups are learned; see ``relevance.fit``.
 
@@ -89,7 +96,10 @@ def learn(
       targets: ``[C]``, 0 in empty slots.
       measured: bool ``[C]``.
       start: where learning starts, e.g. where it ended with fewer measurements.
+      trend: the prior mean, see ``hints.trend``; 0 where it is missing.
     """
+    if trend is not None:
+        targets = jnp.where(measured, targets - trend.at(features), 0.0)
     group_of = path_features.group_of(space)
     squared = jnp.stack(
         [
@@ -98,7 +108,7 @@ def learn(
         ]
     )
     posterior, learned = relevance.fit(squared, targets, measured, start)
-    fitted = Fitted(posterior, jnp.sqrt(learned.weights())[group_of])
+    fitted = Fitted(posterior, jnp.sqrt(learned.weights())[group_of], trend)
     # A lucky measurement is nothing to improve on.
     expected = jnp.where(measured, fitted.predict(features, features).mean, -jnp.inf)
     return fitted._replace(posterior=posterior._replace(best=expected.max())), learned

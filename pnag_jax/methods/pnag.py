@@ -7,7 +7,8 @@ rates comes from three sources: weighted counts of multi-scale codes, as in
 ``pnag_counts``, steered by the surrogate half-way (``generation.guidance``: at
 more scales the samples come out no better and less diverse); neighbours of the
 best so far; uniform draws.  Where other tasks tell what to start from, the first
-measurements are of that, and it is rated too.
+measurements are of that, and it is rated too.  Where untrained networks give a
+hint (``methods.hints``), the surrogate begins with it and chooses sooner.
 
 Letters as in ``methods.base``, ``m`` candidates of a round.
 """
@@ -28,6 +29,7 @@ from pnag_jax.errors import UsageError
 from pnag_jax.generation import guidance
 from pnag_jax.methods import (
     base,
+    hints,
     path_features,
     path_process,
     pnag_counts,
@@ -52,6 +54,8 @@ class Settings(pnag_counts.Settings):
       uniform: uniform draws that are rated a round.
       parents: the best so far, whose mutations are rated too.
       mutations: of each parent.
+      trust: how many measurements a hint is worth; 0 leaves it out.
+      hinted: what takes the place of ``initial`` where there is a hint.
     """
 
     batch: int = base.setting(2, 1)
@@ -61,6 +65,8 @@ class Settings(pnag_counts.Settings):
     uniform: int = base.setting(2048, 1)
     parents: int = base.setting(8, 1)
     mutations: int = base.setting(32, 1)
+    trust: float = base.setting(12.0, 0.0)
+    hinted: int = base.setting(2, 1)
 
 
 @flax.struct.dataclass
@@ -71,11 +77,13 @@ class State(pnag_counts.State):
       relevant: how much each group of features counts.
       trace: of ``budget`` queries.
       start: proposals from other tasks, best first: int32 ``[s, L]``.
+      hint: what the surrogate begins with, if anything.
     """
 
     relevant: Relevance
     trace: base.Trace
     start: jax.Array
+    hint: hints.Hint | None
 
 
 def init(key: jax.Array, space: Space, config: base.Config | None = None) -> State:
@@ -83,16 +91,23 @@ def init(key: jax.Array, space: Space, config: base.Config | None = None) -> Sta
 
     ``config["start"]`` are genotypes ``[s, L]`` to begin with, best first, such as
     ``transferable.propose`` finds without a query; uniform draws where it is missing.
+    ``config["hint"]`` is a ``hints.Hint`` of the space, if there is one.
     """
     fields: dict[str, Any] = dict(config.items() if config is not None else ())
-    start = _accepted(space, fields.pop("start", ()))
+    start, hint = _accepted(space, fields.pop("start", ())), fields.pop("hint", None)
     begun = pnag_counts.begin(key, space, "pnag", Settings, fields)
-    unknown = jnp.full(begun.settings.budget, jnp.nan)
+    settings = begun.settings
+    if hint is not None and settings.trust > 0:
+        settings = dataclasses.replace(settings, initial=min(settings.initial, settings.hinted))
+    else:
+        hint = None
+    unknown = jnp.full(settings.budget, jnp.nan)
     return State(
         relevant=relevance.usual(len(path_features.GROUPS)),
         trace=base.Trace(unknown, unknown),
         start=start,
-        **vars(begun),
+        hint=hint,
+        **{**vars(begun), "settings": settings},
     )
 
 
@@ -108,9 +123,9 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
     """What to start from up to ``initial`` measurements, then the best of all sources."""
     settings, space = state.settings, state.archive.space
     key, key_weights, key_draw, key_near, key_uniform = jax.random.split(state.key, 5)
-    fitted, relevant = path_process.learn(
-        space, state.features, state.targets(), state.measured(), state.relevant
-    )
+    known = (state.features, state.targets(), state.measured())
+    trend = None if state.hint is None else hints.trend(state.hint, *known, settings.trust)
+    fitted, relevant = path_process.learn(space, *known, state.relevant, trend)
 
     def expected(genotypes: jax.Array) -> jax.Array:
         features = path_features.embed(space, space.canonical(genotypes))
@@ -160,5 +175,5 @@ METHOD = base.Method(
     ask,
     surrogate.tell,
     trace=lambda state: state.trace,
-    takes=("generator", "start"),
+    takes=("generator", "start", "hint"),
 )

@@ -80,7 +80,8 @@ def fit(
 
     def process(relevance: Relevance) -> tuple[jax.Array, Posterior]:
         apart = jnp.einsum("g,gij->ij", relevance.weights(), squared) + _LEAST_DISTANCE
-        return gp.condition(apart, targets, measured, 1.0, relevance.noise())
+        correlated = gp.correlation(apart, measured, 1.0)
+        return gp.condition(correlated, targets, measured, 1.0, relevance.noise())
 
     def loss(relevance: Relevance) -> jax.Array:
         likelihood, _ = process(relevance)

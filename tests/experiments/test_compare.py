@@ -160,8 +160,8 @@ def test_the_generator_is_trained_once_and_its_seconds_are_told(table, tmp_path,
     def taking(field, names):
         return tuple(name for name in names if (field, name) == ("generator", "marginal_eda"))
 
-    def method_config(method, found, start):
-        given.append((method.name, found))
+    def method_config(method, found, space):
+        given.append((method.name, found.generator))
         return {}
 
     monkeypatch.setattr(stage1, "train", train)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import jax
 import numpy as np
 import pytest
+from scipy import stats
 
-from experiments import searching
+from experiments import hinting, searching
 from pnag_jax import benchmarks, methods, spaces
+from pnag_jax.methods import path_features
 from pnag_jax.training.interrupts import Interrupt, Interrupted
 
 BUDGET, SEEDS = 12, 2
@@ -80,10 +82,20 @@ def set_of_distinct(result):
 
 def test_generators_go_to_the_methods_that_search_with_one():
     generator = object()
-    random, counts, pnag = map(methods.get, ("random", "pnag_counts", "pnag"))
-    assert searching.method_config(random, generator) == {}
-    assert searching.method_config(counts, generator) == {"generator": generator}
-    start = searching.Start(np.zeros((2, 8), int), 5)
-    assert searching.method_config(counts, None, start) == {"generator": None}
-    assert searching.method_config(pnag, None, start)["start"] is start.genotypes
+    random, counts = map(methods.get, ("random", "pnag_counts"))
+    generative = searching.Given(generator)
+    assert searching.method_config(random, generative, SPACE) == {}
+    assert searching.method_config(counts, generative, SPACE) == {"generator": generator}
     assert searching.taking("generator", ["random", "pnag:batch=4"]) == ("pnag:batch=4",)
+
+
+def test_what_is_known_goes_to_the_methods_that_begin_with_it():
+    counts, pnag = map(methods.get, ("pnag_counts", "pnag"))
+    drawn = np.asarray(SPACE.sample(jax.random.key(0), 32))
+    scores = hinting.Scores("flops", drawn, drawn.sum(1).astype(np.float32), 0.1)
+    given = searching.Given(None, searching.Start(np.zeros((2, 8), int), 5), scores)
+    assert searching.method_config(counts, given, SPACE) == {"generator": None}
+    found = searching.method_config(pnag, given, SPACE)
+    assert found["start"] is given.start.genotypes
+    features = path_features.embed(SPACE, SPACE.canonical(drawn))
+    assert stats.spearmanr(found["hint"].scores(features), drawn.sum(1))[0] > 0.95

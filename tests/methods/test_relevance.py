@@ -36,7 +36,8 @@ def test_the_group_that_tells_something_comes_to_count_more(problem):
     likelihoods = []
     for _ in range(12):
         apart = jnp.einsum("g,gij->ij", learned.weights(), problem[0])
-        found, _ = gp.condition(apart, *problem[1:], 1.0, learned.noise())
+        correlated = gp.correlation(apart, problem[2], 1.0)
+        found, _ = gp.condition(correlated, *problem[1:], 1.0, learned.noise())
         likelihoods.append(float(found))
         _, learned = fit(*problem, learned)
     assert likelihoods[-1] > likelihoods[0] + 5
