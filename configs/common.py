@@ -131,6 +131,9 @@ def default(space: str) -> ConfigDict:
                 "ranking": 1.0,
                 "drop": 0.5,
                 "selection": 1.0,
+                # Zero-cost scores that take the place of what is not known; as
+                # search.hint.
+                "hint": "auto",
                 # Surrogates that are trained one after the other, for the spread.
                 "seeds": 1,
                 # Train once more without a fifth of the tasks, and predict those.

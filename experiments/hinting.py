@@ -14,7 +14,7 @@ from experiments.command import say
 from experiments.phases import Phase
 from pnag_jax import methods as registry
 from pnag_jax import proxies
-from pnag_jax.benchmarks import Task
+from pnag_jax.benchmarks import Table, Task
 from pnag_jax.errors import UsageError
 from pnag_jax.methods import hints
 from pnag_jax.spaces import Space
@@ -113,28 +113,48 @@ def score(
       UsageError: the run was begun with another seed.
       UserError: the system refuses a write.
     """
-    key_draw, key_score = jax.random.split(jax.random.key(seed))
-    genotypes = np.asarray(space.sample(key_draw, _COUNT))
+    genotypes = np.asarray(space.sample(jax.random.key(seed), _COUNT))
     values, seconds = np.zeros(_COUNT, np.float32), 0.0
     if hosts.leads() or not together:
         phase = Phase(workdir_path, f"hint-{name}", {"count": _COUNT, "seed": seed})
-        if (found := phase.result) is None:
-            start = time.perf_counter()
-            computed = _computed(name, space, genotypes, key_score)
-            kept = [float(value) if np.isfinite(value) else None for value in computed]
-            found = phase.finish({"scores": kept, "seconds": time.perf_counter() - start})
-        # What has no finite score is the worst: no path leads through it.
-        values = np.array([-np.inf if x is None else x for x in found["scores"]], np.float32)
-        seconds = float(found["seconds"])
-        say(f"hint: {name} of {_COUNT} untrained networks in {seconds:.1f} s, 0 labels")
+        values, seconds = _kept(phase, name, space, genotypes, seed)
     if together:
         values, seconds = hosts.told((values, seconds))
     return Scores(name, genotypes, values, float(seconds))
 
 
+def score_table(
+    name: str, table: Table, workdir_path: str | os.PathLike[str], seed: int
+) -> np.ndarray:
+    """Scores of a table's rows, NaN for all but the first of isomorphic ones: ``[M]``.
+
+    Arguments and errors as for ``score``.
+    """
+    rows = np.unique(table.classes[table.valid])
+    phase = Phase(workdir_path, f"hint-{name}-{table.name}", {"count": len(rows), "seed": seed})
+    scores = np.full(len(table.genotypes), np.nan, np.float32)
+    scores[rows], _ = _kept(phase, name, table.space, table.genotypes[rows], seed)
+    return scores
+
+
+def _kept(
+    phase: Phase, name: str, space: Space, genotypes: np.ndarray, seed: int
+) -> tuple[np.ndarray, float]:
+    """Scores and the seconds that they took, of this run or an earlier one."""
+    if (found := phase.result) is None:
+        start = time.perf_counter()
+        computed = _computed(name, space, genotypes, jax.random.key(seed))
+        kept = [float(value) if np.isfinite(value) else None for value in computed]
+        found = phase.finish({"scores": kept, "seconds": time.perf_counter() - start})
+    say(f"hint: {name} of {len(genotypes):,} architectures in {found['seconds']:.1f} s, 0 labels")
+    # What has no finite score is the worst: no path leads through it.
+    values = [-np.inf if score is None else score for score in found["scores"]]
+    return np.array(values, np.float32), float(found["seconds"])
+
+
 def _computed(name: str, space: Space, genotypes: np.ndarray, key: jax.Array) -> np.ndarray:
     if name in COSTS:
-        return np.asarray({"flops": space.flops, "params": space.params}[name](genotypes))
+        return np.asarray(getattr(space, name)(genotypes))
     key_images, key_labels, key = jax.random.split(key, 3)
     scored = proxies.score_all(
         [proxies.get(name)],

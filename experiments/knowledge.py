@@ -113,7 +113,9 @@ def _made(
         )
         found = phase.finish(
             {
-                "genotypes": _proposals(trained, plan.table)[:count].tolist(),
+                "genotypes": _proposals(
+                    trained, plan.table, transferring.hint(config, plan, workdir_path)
+                )[:count].tolist(),
                 "labels": tasks.labels,
                 "seconds": seconds,
             }
@@ -126,12 +128,17 @@ def _made(
     return Start(np.array(found["genotypes"], np.int32), found["labels"])
 
 
-def _proposals(trained: transferable.Transferable, table: Table) -> np.ndarray:
+def _proposals(
+    trained: transferable.Transferable, table: Table, hint: np.ndarray | None
+) -> np.ndarray:
     """A table's architectures, each once, best first: int32 ``[n, L]``.
 
-    None of its measurements is read: that would be a query.
+    None of its measurements is read: that would be a query.  ``hint`` is one of the
+    table's rows.
     """
     classes = np.unique(table.classes[table.valid])
     candidates = table.genotypes[classes].astype(np.int32)
-    order, _ = transferable.propose(trained, candidates)
+    order, _ = transferable.propose(
+        trained, candidates, hint=None if hint is None else hint[classes]
+    )
     return candidates[order]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import jax
 from ml_collections import ConfigDict
 
+from experiments import hinting
 from pnag_jax import methods
 from pnag_jax.errors import UsageError
 from pnag_jax.methods import several
@@ -84,6 +85,8 @@ def check(config: ConfigDict, space: Space) -> None:
     if not 8 <= width <= 65536 or width % 8:
         raise UsageError(f"config.transfer.width = {width}; accepted are multiples of 8")
     model(config, space)
+    for hint in (config.search.hint, config.transfer.hint):
+        hinting.resolve(hint, space.name)
     for group, registry in (("search", methods), ("objectives", several)):
         names = words(config[group].methods)
         for name in names:

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from experiments import hinting
 from experiments.command import say
 from experiments.phases import Phase
 from pnag_jax import benchmarks
@@ -156,13 +157,44 @@ def propose(
     phase = Phase(workdir_path, "transfer", inputs)
     if phase.result is None:
         key = jax.random.fold_in(jax.random.key(config.seed), 3)
-        phase.finish({"transfer": run(config, plan, key=key, interrupt=interrupt)})
+        found = run(
+            config,
+            plan,
+            key=key,
+            scores=hint(config, plan, workdir_path),
+            interrupt=interrupt,
+        )
+        phase.finish({"transfer": found})
+
+
+def hint(config: ConfigDict, plan: Plan, workdir_path: str | os.PathLike[str]) -> np.ndarray | None:
+    """Zero-cost scores of the table's rows, None where none are wanted or to be had.
+
+    Raises:
+      UsageError: ``config.transfer.hint`` is not accepted.
+    """
+    name = hinting.resolve(config.transfer.hint, plan.table.space_name)
+    if name is None:
+        return None
+    return hinting.score_table(name, plan.table, workdir_path, config.seed)
 
 
 def run(
-    config: ConfigDict, plan: Plan, *, key: jax.Array, interrupt: Interrupt | None = None
+    config: ConfigDict,
+    plan: Plan,
+    *,
+    key: jax.Array,
+    scores: np.ndarray | None = None,
+    interrupt: Interrupt | None = None,
 ) -> list[dict[str, Any]]:
     """Trains on the sources and proposes for every target; no target is queried.
+
+    Args:
+      config: of a space.
+      plan: of its table.
+      key: consumed.
+      scores: from ``hint``.
+      interrupt: flag of a signal.
 
     Returns:
       ``transfer`` of ``results.json``: one row a target.
@@ -186,6 +218,7 @@ def run(
                 column,
                 count=config.transfer.proposals,
                 same_unit=isinstance(source, dict),
+                hint=scores,
             )
             for one in members
         ]
@@ -210,6 +243,9 @@ def run(
                 "labels": tasks.labels,
                 "architectures": len(tasks.genotypes),
                 "target_labels": 0,
+                "hint": None
+                if scores is None
+                else hinting.resolve(config.transfer.hint, plan.table.space_name),
                 "held_out": held_out,
             },
             "seconds": seconds,

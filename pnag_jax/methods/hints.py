@@ -25,8 +25,8 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from pnag_jax.errors import UsageError
+from pnag_jax.generation.labels import quantiles
 from pnag_jax.methods import path_features
-from pnag_jax.ranks import normal_scores
 from pnag_jax.spaces import Space
 
 # Deviations of quality for one of the hint: the rank correlation of a good score.
@@ -73,7 +73,7 @@ def fit(space: Space, genotypes: ArrayLike, scores: ArrayLike) -> Hint:
         )
     told = space.canonical(jnp.asarray(genotypes)[known])
     features = np.asarray(path_features.embed(space, told), np.float64)
-    targets = np.asarray(normal_scores(_finite(given[known]), np.ones(known.sum(), bool)))
+    targets = standard(given[known])
     middle = features.mean(axis=0)
     apart = features - middle
     # The dual form: there are fewer architectures than features as a rule.
@@ -83,9 +83,9 @@ def fit(space: Space, genotypes: ArrayLike, scores: ArrayLike) -> Hint:
     return Hint(jnp.asarray(slope, jnp.float32), jnp.float32(offset))
 
 
-def _finite(scores: np.ndarray) -> np.ndarray:
-    """The same order, infinities as the numbers next beyond the others."""
-    return np.unique(scores, return_inverse=True)[1].astype(np.float32)
+def standard(scores: np.ndarray) -> np.ndarray:
+    """Normal scores of the ranks, 0 for NaN: float32 ``[m]``; -inf is the lowest."""
+    return np.nan_to_num(np.asarray(jax.scipy.special.ndtri(quantiles(scores))))
 
 
 class Trend(NamedTuple):

@@ -59,7 +59,13 @@ def held_out(trained: Transferable, tasks: MetaTasks) -> dict[str, Any]:
 
 
 def against_table(
-    trained: Transferable, table: Table, column: str, *, count: int, same_unit: bool
+    trained: Transferable,
+    table: Table,
+    column: str,
+    *,
+    count: int,
+    same_unit: bool,
+    hint: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Proposals for a data set of a table, beside what the table says of them.
 
@@ -70,6 +76,7 @@ def against_table(
       count: proposals that are returned.
       same_unit: whether predictions are normal scores of a table's ranks, so
         that intervals can be judged.
+      hint: zero-cost scores of the table's rows, see ``transferable.propose``.
 
     Returns:
       ``proposals, optimum, first_rank_of_optimum, candidates, percentile``
@@ -80,7 +87,9 @@ def against_table(
     classes = np.unique(table.classes[table.valid & ~np.isnan(values)])
     classes = classes[~np.isnan(values[classes])]
     genotypes = table.genotypes[classes].astype(np.int32)
-    order, found = transferable.propose(trained, genotypes)
+    order, found = transferable.propose(
+        trained, genotypes, hint=None if hint is None else hint[classes]
+    )
     maximize = higher_is_better(column)
     truth = values[classes] if maximize else -values[classes]
     best = optimum(table, column, maximize)

@@ -26,7 +26,7 @@ from jax.typing import ArrayLike
 
 from pnag_jax.benchmarks.base import judge
 from pnag_jax.errors import UsageError
-from pnag_jax.methods import path_features, path_process
+from pnag_jax.methods import hints, path_features, path_process
 from pnag_jax.methods.meta_tasks import MetaTasks
 from pnag_jax.models import surrogate_step
 from pnag_jax.models.surrogate import Prediction as Scores
@@ -163,7 +163,10 @@ def predict(trained: Transferable, genotypes: jax.Array, task: Task | None = Non
 
 
 def propose(
-    trained: Transferable, candidates: np.ndarray, task: Task | None = None
+    trained: Transferable,
+    candidates: np.ndarray,
+    task: Task | None = None,
+    hint: ArrayLike | None = None,
 ) -> tuple[np.ndarray, Prediction]:
     """Candidates by predicted score, the best first, isomorphic ones once.
 
@@ -171,6 +174,7 @@ def propose(
       trained: from ``train``.
       candidates: ``[m, L]``, e.g. all of a space, or what a generator has made.
       task: from ``context``.
+      hint: zero-cost scores of the candidates, ``[m]``; see ``hinted``.
 
     Returns:
       Row numbers of distinct candidates, best first, and the predictions of
@@ -185,10 +189,29 @@ def propose(
     found = Prediction(
         *(np.concatenate([np.asarray(p[i]) for p in parts])[:count] for i in range(2))
     )
+    if hint is not None:
+        found = hinted(found, np.asarray(hint, np.float32))
     _, canonical = judge(trained.space, candidates)
     order = np.argsort(-np.asarray(found.mean), kind="stable")
     _, first = np.unique(canonical[order], axis=0, return_index=True)
     return order[np.sort(first)], found
+
+
+def hinted(prediction: Prediction, scores: np.ndarray) -> Prediction:
+    """Predictions whose prior mean was a zero-cost score of untrained networks.
+
+    A prediction is a compromise of what was learned and the mean of all, 0.  As far
+    as it is the latter (its variance over that of the values), what the scores
+    usually tell takes the place of 0.
+
+    Args:
+      prediction: of ``m`` architectures.
+      scores: ``[m]``, more promises more; NaN promises what the mean does.
+    """
+    variance = np.square(prediction.std)
+    spread = np.var(prediction.mean) + np.mean(variance)
+    expected = hints.USUAL * np.sqrt(spread) * hints.standard(scores)
+    return prediction._replace(mean=prediction.mean + variance / spread * expected)
 
 
 def predict_episodes(trained: Transferable, tasks: MetaTasks) -> tuple[np.ndarray, np.ndarray]:

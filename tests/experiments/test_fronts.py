@@ -10,6 +10,7 @@ import pytest
 
 from configs import macro
 from experiments import fronts
+from experiments.searching import NOTHING
 from pnag_jax import benchmarks
 from pnag_jax.errors import UsageError
 from pnag_jax.methods import several
@@ -40,7 +41,7 @@ def config():
 def run(config, table, folder, **options):
     table, goal = fronts.goal(config, table, "toy")
     folder.mkdir(exist_ok=True)
-    options = {"key": jax.random.key(0), "workdir_path": folder, "generator": None} | options
+    options = {"key": jax.random.key(0), "workdir_path": folder, "given": NOTHING} | options
     return fronts.run(config, table, goal, **options)["front"]
 
 

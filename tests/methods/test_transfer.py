@@ -14,6 +14,7 @@ from pnag_jax.benchmarks import Table
 from pnag_jax.benchmarks.triples import Triples
 from pnag_jax.errors import UsageError
 from pnag_jax.methods import (
+    hints,
     meta_tasks,
     transfer,
     transfer_evaluation,
@@ -107,6 +108,23 @@ def test_isomorphic_candidates_are_proposed_once(trained):
     twins = np.array([[2, 0, 1, 1, 0, 1, 1, 1], [2, 0, 1, 0, 1, 1, 1, 1]])
     order, found = transferable.propose(trained, twins)
     assert len(order) == 1 and len(found.mean) == 2
+
+
+def test_what_is_not_known_a_hint_tells():
+    found = transferable.Prediction(np.array([1.0, -1.0, 0.0]), np.array([1.0, 1.0, 0.0]))
+    # The values vary by 2/3 + 2/3; scores stand at quantiles of 1/4 and 3/4.
+    added = 1 / (4 / 3) * hints.USUAL * np.sqrt(4 / 3) * 0.67449
+    hinted = transferable.hinted(found, np.array([-np.inf, 5.0, np.nan]))
+    np.testing.assert_allclose(hinted.mean, [1 - added, -1 + added, 0.0], rtol=1e-4)
+    np.testing.assert_array_equal(hinted.std, found.std)
+
+
+def test_proposals_are_in_the_order_of_hinted_predictions(trained):
+    drawn = np.unique(SPACE.canonical(SPACE.sample(jax.random.key(5), 30)), axis=0)
+    plain, scores = transferable.propose(trained, drawn)[1], np.arange(len(drawn))
+    order, found = transferable.propose(trained, drawn, hint=scores)
+    np.testing.assert_allclose(found.mean, transferable.hinted(plain, scores).mean)
+    assert (np.diff(found.mean[order]) <= 0).all() and (found.mean != plain.mean).any()
 
 
 def triples() -> Triples:

@@ -41,7 +41,9 @@ def test_all_are_scored_and_nothing_flows_through_nothing(flows):
 def test_the_network_of_one_cell_scores_as_the_cell_in_the_network_of_all(flows, batch):
     network = networks.build("nb201", CELLS[0], 3, **SKELETON)
     together = networks.branches("nb201", 3, **SKELETON)
-    variables = together.init(jax.random.key(0), CELLS[0], batch[0][:1])
+    # As ``score_all`` makes it of ``jax.random.key(0)``.
+    key = jax.random.key(jax.random.bits(jax.random.key(0)), impl="rbg")
+    variables = together.init(key, CELLS[0], batch[0][:1])
     shapes = jax.eval_shape(network.init, jax.random.key(0), batch[0][:1])
     own = jax.tree_util.tree_map_with_path(lambda path, _: _at(variables, path), shapes)
     probe = proxies.probe(network, own, *batch)

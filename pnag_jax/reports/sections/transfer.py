@@ -60,6 +60,8 @@ def _note(row: Mapping[str, Any]) -> str:
             f"Trained on {count(meta['labels'])} labels of {count(meta['tasks'])} other tasks"
             f" ({meta['name']}), none of this one"
         )
+        if meta.get("hint"):
+            parts.append(f"What they leave open, {meta['hint']} of untrained networks decides")
     held_out = meta.get("held_out")
     if held_out:
         parts.append(
