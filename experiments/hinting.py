@@ -113,11 +113,12 @@ def score(
       UsageError: the run was begun with another seed.
       UserError: the system refuses a write.
     """
-    genotypes = np.asarray(space.sample(jax.random.key(seed), _COUNT))
+    key_draw, key_score = jax.random.split(jax.random.key(seed))
+    genotypes = np.asarray(space.sample(key_draw, _COUNT))
     values, seconds = np.zeros(_COUNT, np.float32), 0.0
     if hosts.leads() or not together:
         phase = Phase(workdir_path, f"hint-{name}", {"count": _COUNT, "seed": seed})
-        values, seconds = _kept(phase, name, space, genotypes, seed)
+        values, seconds = _kept(phase, name, space, genotypes, key_score)
     if together:
         values, seconds = hosts.told((values, seconds))
     return Scores(name, genotypes, values, float(seconds))
@@ -131,19 +132,19 @@ def score_table(
     Arguments and errors as for ``score``.
     """
     rows = np.unique(table.classes[table.valid])
-    phase = Phase(workdir_path, f"hint-{name}-{table.name}", {"count": len(rows), "seed": seed})
+    phase = Phase(workdir_path, f"hint-{name}-table", {"table": table.name, "seed": seed})
     scores = np.full(len(table.genotypes), np.nan, np.float32)
-    scores[rows], _ = _kept(phase, name, table.space, table.genotypes[rows], seed)
+    scores[rows], _ = _kept(phase, name, table.space, table.genotypes[rows], jax.random.key(seed))
     return scores
 
 
 def _kept(
-    phase: Phase, name: str, space: Space, genotypes: np.ndarray, seed: int
+    phase: Phase, name: str, space: Space, genotypes: np.ndarray, key: jax.Array
 ) -> tuple[np.ndarray, float]:
     """Scores and the seconds that they took, of this run or an earlier one."""
     if (found := phase.result) is None:
         start = time.perf_counter()
-        computed = _computed(name, space, genotypes, jax.random.key(seed))
+        computed = _computed(name, space, genotypes, key)
         kept = [float(value) if np.isfinite(value) else None for value in computed]
         found = phase.finish({"scores": kept, "seconds": time.perf_counter() - start})
     say(f"hint: {name} of {len(genotypes):,} architectures in {found['seconds']:.1f} s, 0 labels")
