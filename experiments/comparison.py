@@ -123,6 +123,7 @@ class _Run:
         kept = phase.result
         if bool(hosts.told(np.bool_(kept is not None))):
             return kept or {}
+        given = self._given(task, name)
         result = searching.run_method(
             name,
             self._plan.table,
@@ -132,7 +133,7 @@ class _Run:
             # One key for all: a search does not depend on which others run.
             key=self._key_search,
             folder=self._folder.inside(f"checkpoints/{slug}"),
-            given=self._given(task, name),
+            given=given,
             save_every=_SAVE_EVERY,
             interrupt=self._interrupt,
             progress=self._progress,
@@ -142,7 +143,10 @@ class _Run:
         )
         if hosts.leads():
             self._folder.write_text(_ledger(slug), _ledger_lines(result))
-            row = result.summary() | {"curves": {name: result.band()}}
+            row = result.summary() | {
+                "hint": searching.hint_told(given, name),
+                "curves": {name: result.band()},
+            }
             kept = phase.finish({"row": row, "best": searching.best(result, _BEST)})
             say(f"{task.name} {name}: {outcome(kept['row'])}")
         self._interrupt.agree()

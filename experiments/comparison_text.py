@@ -27,6 +27,9 @@ def as_text(results: dict[str, Any]) -> str:
     if results["pretraining"]:
         names = searching.taking("generator", results["config"]["methods"])
         parts.append(pretraining_line(results["pretraining"], names))
+    hinted = [row for row in results["search"] if row.get("hint")]
+    if hinted:
+        parts.append(_hint_line(hinted))
     environment = results["environment"]
     parts.append(f"on {environment['device_count']} x {environment['device_kind']}")
     return "\n".join(parts)
@@ -56,6 +59,15 @@ def pretraining_line(pretraining: dict[str, Any], names: Sequence[str]) -> str:
     return (
         f"pre-training of the generator ({', '.join(names)}): {pretraining['seconds']:.1f} s on"
         f" {pretraining['architectures']:,} architectures, {pretraining['labels']} labels"
+    )
+
+
+def _hint_line(rows: Sequence[dict[str, Any]]) -> str:
+    """What searches began with; one score a run."""
+    hint, names = rows[0]["hint"], dict.fromkeys(row["method"] for row in rows)
+    return (
+        f"hint of untrained networks ({', '.join(names)}): {hint['score']}, {hint['seconds']:.1f} s"
+        f" on {hint['architectures']:,} architectures, {hint['labels']} labels"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -50,6 +50,15 @@ class Scores(NamedTuple):
     def hint(self, space: Space) -> hints.Hint:
         """Of a search of ``space``, which may be a part of the one that was drawn from."""
         return hints.fit(space, self.genotypes, self.values)
+
+    def told(self) -> dict[str, Any]:
+        """What ``results.json`` says of a search that began with them."""
+        return {
+            "score": self.name,
+            "architectures": len(self.genotypes),
+            "labels": 0,
+            "seconds": self.seconds,
+        }
 
 
 def accepted(space_name: str) -> tuple[str, ...]:

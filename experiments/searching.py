@@ -72,6 +72,13 @@ class Given(NamedTuple):
 NOTHING = Given()
 
 
+def hint_told(given: Given, name: str) -> dict[str, Any] | None:
+    """``hint`` of a method's row in ``results.json``; None where it has none."""
+    if given.scores is None or not taking("hint", [name]):
+        return None
+    return given.scores.told()
+
+
 def method_config(method: methods.Method, given: Given, space: Space) -> dict[str, Any]:
     """What a method's config needs beside its defaults, for a search of ``space``."""
     found: dict[str, Any] = {"generator": given.generator}
@@ -272,6 +279,7 @@ def run(
     uniform = found.get("random")
     row = main.summary() | {
         "source": table.source,
+        "hint": hint_told(given, main.method),
         "uniform_mean": uniform.summary()["mean"] if uniform else None,
         "curves": {name: result.band() for name, result in found.items()},
     }

@@ -188,6 +188,16 @@ def test_the_generator_is_trained_once_and_its_seconds_are_told(table, tmp_path,
         comparison.run(dataclasses.replace(plan, config=changed), folder)
 
 
+def test_the_text_says_what_searches_began_with(finished):
+    _, results = finished
+    assert "hint" not in as_text(results)
+    hint = {"score": "flops", "architectures": 512, "labels": 0, "seconds": 0.25}
+    first, *others = results["search"]
+    hinted = as_text({**results, "search": [{**first, "hint": hint}, *others]})
+    said = "(random): flops, 0.2 s on 512 architectures, 0 labels"
+    assert f"hint of untrained networks {said}" in hinted
+
+
 def test_the_text_has_a_table_a_task(finished):
     _, results = finished
     lines = as_text(results).splitlines()

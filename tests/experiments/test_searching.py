@@ -95,6 +95,13 @@ def test_what_is_known_goes_to_the_methods_that_begin_with_it():
     scores = hinting.Scores("flops", drawn, drawn.sum(1).astype(np.float32), 0.1)
     given = searching.Given(None, searching.Start(np.zeros((2, 8), int), 5), scores)
     assert searching.method_config(counts, given, SPACE) == {"generator": None}
+    assert searching.hint_told(given, "pnag_counts") is None
+    assert searching.hint_told(given, "pnag:batch=4") == {
+        "score": "flops",
+        "architectures": 32,
+        "labels": 0,
+        "seconds": 0.1,
+    }
     found = searching.method_config(pnag, given, SPACE)
     assert found["start"] is given.start.genotypes
     features = path_features.embed(SPACE, SPACE.canonical(drawn))
