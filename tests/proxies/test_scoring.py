@@ -43,7 +43,7 @@ def test_the_network_of_one_cell_scores_as_the_cell_in_the_network_of_all(flows,
     together = networks.branches("nb201", 3, **SKELETON)
     # As ``score_all`` makes it of ``jax.random.key(0)``.
     key = jax.random.key(jax.random.bits(jax.random.key(0)), impl="rbg")
-    variables = together.init(key, CELLS[0], batch[0][:1])
+    variables = jax.jit(together.init)(key, CELLS[0], batch[0][:1])
     shapes = jax.eval_shape(network.init, jax.random.key(0), batch[0][:1])
     own = jax.tree_util.tree_map_with_path(lambda path, _: _at(variables, path), shapes)
     probe = proxies.probe(network, own, *batch)
