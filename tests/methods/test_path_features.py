@@ -96,3 +96,13 @@ def test_the_same_is_at_no_distance():
     apart = path_features.squared(features, features)
     same = (np.asarray(cells)[:, None] == np.asarray(cells)[None]).all(-1)
     np.testing.assert_array_equal(np.asarray(apart) == 0, same)
+
+
+@pytest.mark.parametrize("space", [NB201, spaces.as_written(NB201), spaces.get("macro")])
+def test_what_is_looked_up_is_what_is_computed(space):
+    cells = space.canonical(space.sample(jax.random.key(2), 40))
+    scale = np.array(path_features._scales(space))[path_features.group_of(space)]
+    computed = np.concatenate(path_features._groups(space, cells), axis=1) * scale
+    assert path_features._kept(space) is not None
+    np.testing.assert_allclose(path_features.embed(space, cells), computed, rtol=1e-5, atol=1e-7)
+    assert path_features._kept(spaces.get("darts")) is None
