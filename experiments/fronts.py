@@ -10,18 +10,18 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments import settings
+from experiments import searching, settings
 from experiments.searching import Given, run_resumable
-from pnag_jax import benchmarks
+from pnag_jax import benchmarks, spaces
 from pnag_jax.benchmarks import Table, joined, objectives
 from pnag_jax.benchmarks.objectives import Goal
 from pnag_jax.benchmarks.several import MARGIN, SeveralLedger
 from pnag_jax.errors import UsageError
-from pnag_jax.generation import Generator
 from pnag_jax.methods import several
 from pnag_jax.methods.several.base import Known
 from pnag_jax.methods.several.results import GOAL_SHARE, FrontResult
 from pnag_jax.objectives import scalarization
+from pnag_jax.spaces import Space
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
 
@@ -29,22 +29,21 @@ from pnag_jax.training.progress import Progress
 _MOST_POINTS = 500
 
 
-def method_config(
-    method: several.Method, goal: Goal, generator: Generator | None
-) -> dict[str, Any]:
-    """What a method's config needs beside its defaults."""
+def method_config(method: several.Method, goal: Goal, given: Given, space: Space) -> dict[str, Any]:
+    """What a method's config needs beside its defaults, for a search of ``space``."""
     offsets = [0.0] * len(goal.objectives) + [limit.bound for limit in goal.constraints]
     known = tuple(
         Known(metric.cost, metric.sign, -metric.sign * offset) if metric.cost else None
         for metric, offset in zip(goal.metrics, offsets, strict=True)
     )
-    given = {
+    problem = {
         "objectives": len(goal.objectives),
         "constraints": len(goal.constraints),
         "preference": goal.preference,
         "known": known,
+        "qualities": [i for i, metric in enumerate(goal.metrics) if metric.wants_quality],
     }
-    return given | ({"generator": generator} if "generator" in method.takes else {})
+    return problem | searching.method_config(method, given, spaces.folded(space))
 
 
 def goal(config: ConfigDict, table: Table, task: str) -> tuple[Table, Goal]:
@@ -115,7 +114,7 @@ def run(
                 seeds=config.objectives.seeds,
                 key=key,
                 folder=folder / "checkpoints" / f"front-{name}",
-                config=method_config(several.get(name), goal, given.generator),
+                config=method_config(several.get(name), goal, given, table.space),
                 ledger=SeveralLedger,
                 save_every=config.objectives.save_every,
                 interrupt=interrupt,
@@ -125,14 +124,16 @@ def run(
                 together=together,
             )
         )
-        for name in settings.words(config.objectives.methods)
+        for name in settings.method_names(config, several=True)
     }
     main, *_ = found.values()
     main.ledgers[0].write_jsonl(folder / "ledger.jsonl")
-    return {"front": _summary(table, goal, found)}
+    return {"front": _summary(table, goal, found, given)}
 
 
-def _summary(table: Table, goal: Goal, found: dict[str, FrontResult]) -> dict[str, Any]:
+def _summary(
+    table: Table, goal: Goal, found: dict[str, FrontResult], given: Given
+) -> dict[str, Any]:
     main, *_ = found.values()
     truth, count = main.truth, len(goal.objectives)
     signs = np.array([objective.sign for objective in goal.objectives])
@@ -153,7 +154,10 @@ def _summary(table: Table, goal: Goal, found: dict[str, FrontResult]) -> dict[st
         "budget": main.search.budget,
         "seeds": len(main.search.seeds),
         "goal_share": GOAL_SHARE,
-        "rows": [result.summary() for result in found.values()],
+        "rows": [
+            result.summary() | {"hint": searching.hint_told(given, name, several)}
+            for name, result in found.items()
+        ],
         "curves": {name: result.band() for name, result in found.items()},
         "true_front": {
             "size": len(truth.rows),

@@ -12,11 +12,12 @@ import numpy as np
 
 from experiments.command import say
 from experiments.phases import Phase
-from pnag_jax import methods as registry
+from pnag_jax import methods as single
 from pnag_jax import proxies
 from pnag_jax.benchmarks import Table, Task
+from pnag_jax.benchmarks.objectives import Goal
 from pnag_jax.errors import UsageError
-from pnag_jax.methods import hints
+from pnag_jax.methods import hints, several
 from pnag_jax.spaces import Space
 from pnag_jax.training import hosts
 
@@ -88,7 +89,7 @@ def resolve(asked: str, space_name: str) -> str | None:
     return _USUAL if asked == AUTO else asked
 
 
-def plan(asked: str, space: Space, methods: Sequence[str], task: Task) -> str | None:
+def plan(asked: str, space: Space, methods: Sequence[str], task: Task | Goal) -> str | None:
     """The score that some of the methods begin with on a task, None for none.
 
     What promises quality says nothing of a search for a low cost.
@@ -97,8 +98,9 @@ def plan(asked: str, space: Space, methods: Sequence[str], task: Task) -> str | 
       UsageError: as ``resolve``.
     """
     name = resolve(asked, space.name)
+    registry = several if isinstance(task, Goal) else single
     takes = any("hint" in registry.get(method).takes for method in methods)
-    return name if takes and task.maximize else None
+    return name if takes and task.wants_quality else None
 
 
 def score(

@@ -50,10 +50,8 @@ class Plan(NamedTuple):
 
     def generative(self, config: ConfigDict) -> bool:
         """Whether a method of the search takes a generator."""
-        group, registry = (
-            ("objectives", several) if isinstance(self.task, Goal) else ("search", methods)
-        )
-        names = settings.words(config[group].methods)
+        registry = several if isinstance(self.task, Goal) else methods
+        names = settings.method_names(config, several=isinstance(self.task, Goal))
         return bool(searching.taking("generator", names, registry))
 
 
@@ -75,10 +73,11 @@ def settle(space_name: str, config: ConfigDict, mode: str, benchmark_dir: str | 
     columns = _columns(config, benchmark_dir, wanted)
     transfer = _transfer(space_name, config, benchmark_dir) if mode == "transfer" else None
     known = score = None
-    if table is not None and isinstance(task, Task):
-        names = settings.method_names(config)
-        known = knowledge.plan(config, names, table, task, benchmark_dir)
+    if table is not None and task is not None:
+        names = settings.method_names(config, several=isinstance(task, Goal))
         score = hinting.plan(config.search.hint, table.space, names, task)
+        if isinstance(task, Task):
+            known = knowledge.plan(config, names, table, task, benchmark_dir)
     return Plan(wanted, table, task, columns, known, score, transfer)
 
 

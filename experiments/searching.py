@@ -72,9 +72,9 @@ class Given(NamedTuple):
 NOTHING = Given()
 
 
-def hint_told(given: Given, name: str) -> dict[str, Any] | None:
+def hint_told(given: Given, name: str, registry: Any = methods) -> dict[str, Any] | None:
     """``hint`` of a method's row in ``results.json``; None where it has none."""
-    if given.scores is None or not taking("hint", [name]):
+    if given.scores is None or not taking("hint", [name], registry):
         return None
     return given.scores.told()
 

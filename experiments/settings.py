@@ -174,9 +174,9 @@ def check_batch(config: ConfigDict, trained_on: int, group: str = "train", *, de
         )
 
 
-def method_names(config: ConfigDict) -> tuple[str, ...]:
-    """The methods of a search; the first is the one that is reported."""
-    return words(config.search.methods)
+def method_names(config: ConfigDict, *, several: bool = False) -> tuple[str, ...]:
+    """The methods of a search, for several objectives or one; the first is reported."""
+    return words((config.objectives if several else config.search).methods)
 
 
 def words(names: Sequence[str]) -> tuple[str, ...]:

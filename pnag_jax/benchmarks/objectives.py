@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from pnag_jax.benchmarks.base import Table
-from pnag_jax.benchmarks.tasks import full_name, higher_is_better, metrics_of
+from pnag_jax.benchmarks.tasks import full_name, higher_is_better, metrics_of, tells_quality
 from pnag_jax.errors import UsageError
 
 # Functions of every space that cost no query.
@@ -48,6 +48,16 @@ class Metric:
     column: str | None
     cost: str | None
 
+    @property
+    def sign(self) -> float:
+        """What values are multiplied by, so that more is better."""
+        raise NotImplementedError
+
+    @property
+    def wants_quality(self) -> bool:
+        """Whether what is asked of it is what architectures are for, the more the better."""
+        return self.column is not None and self.sign > 0 and tells_quality(self.column)
+
     def values(self, table: Table) -> np.ndarray:
         """Of every row: float32 ``[R]``, NaN where not measured."""
         if self.column is not None:
@@ -63,7 +73,7 @@ class Objective(Metric):
 
     @property
     def sign(self) -> float:
-        """What values are multiplied by, so that more is better."""
+        """See ``Metric``."""
         return 1.0 if self.maximize else -1.0
 
 
@@ -113,6 +123,11 @@ class Goal:
     def metrics(self) -> tuple[Objective | Constraint, ...]:
         """What a query answers, in order: ``W`` of them."""
         return (*self.objectives, *self.constraints)
+
+    @property
+    def wants_quality(self) -> bool:
+        """Whether some of them are what architectures are for; see ``Metric``."""
+        return any(metric.wants_quality for metric in self.metrics)
 
     @property
     def search_column(self) -> str:

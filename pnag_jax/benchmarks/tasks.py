@@ -46,6 +46,8 @@ _COSTS = re.compile(
     r"(^|[/_])(latency|params|flops|macs|time|seconds|energy|power|memory|error|loss|perplexity|std)"
     r"($|[/_])"
 )
+# Words that mean "the more the better", and nothing about what is computed.
+_SPEEDS = re.compile(r"(^|[/_])(throughput|fps)($|[/_])")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +83,11 @@ class Task:
         return higher_is_better(self.search_column)
 
     @property
+    def wants_quality(self) -> bool:
+        """Whether the search metric says how well architectures do what they are for."""
+        return tells_quality(self.search_column)
+
+    @property
     def maximize_report(self) -> bool:
         """Whether a higher report metric is better."""
         return higher_is_better(self.report_column)
@@ -93,6 +100,15 @@ def higher_is_better(column: str) -> bool:
     (True, False)
     """
     return not _COSTS.search(column)
+
+
+def tells_quality(column: str) -> bool:
+    """Whether a column says how well architectures do what they are for; from its name.
+
+    >>> tells_quality("cifar10/test_accuracy"), tells_quality("imagenet/tpu_v3_throughput")
+    (True, False)
+    """
+    return higher_is_better(column) and not _SPEEDS.search(column)
 
 
 def get_task(

@@ -10,12 +10,15 @@ import pytest
 
 from configs import macro
 from experiments import fronts
-from experiments.searching import NOTHING
-from pnag_jax import benchmarks
+from experiments.hinting import Scores
+from experiments.searching import NOTHING, Given
+from pnag_jax import benchmarks, spaces
 from pnag_jax.errors import UsageError
-from pnag_jax.methods import several
+from pnag_jax.methods import hints, several
 from pnag_jax.methods.several.base import Known
 from pnag_jax.training.interrupts import Interrupt, Interrupted
+
+MACRO = spaces.get("macro")
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +100,14 @@ def test_methods_learn_what_they_need_of_the_goal(config, table):
     config.objectives.update(names="accuracy,params", constraints="flops<=1e7")
     _, goal = fronts.goal(config, table, "toy")
     generator = object()
-    given = fronts.method_config(several.get("pnag_front"), goal, generator)
-    assert given["generator"] is generator
-    assert "generator" not in fronts.method_config(several.get("nsga2"), goal, generator)
+    scores = Scores("flops", MACRO.sample(jax.random.key(0), 16), np.arange(16.0), 0.0)
+    begun = Given(generator, scores=scores)
+    given = fronts.method_config(several.get("pnag_front"), goal, begun, MACRO)
+    assert given["generator"] is generator and isinstance(given["hint"], hints.Hint)
+    # What untrained networks promise is accuracy.
+    assert given["qualities"] == [0]
+    other = fronts.method_config(several.get("nsga2"), goal, begun, MACRO)
+    assert not {"generator", "hint"} & set(other)
     assert (given["objectives"], given["constraints"]) == (2, 1)
     # A slack is the bound less the cost.
     assert given["known"] == (None, Known("params", -1.0, 0.0), Known("flops", -1.0, 1e7))

@@ -8,6 +8,7 @@ from scipy import stats
 
 from experiments import hinting
 from pnag_jax import benchmarks, networks, spaces
+from pnag_jax.benchmarks.objectives import Goal, Objective
 from pnag_jax.errors import UsageError
 
 MACRO = spaces.get("macro")
@@ -31,6 +32,20 @@ def test_only_searches_for_quality_are_told():
     assert hinting.plan("flops", MACRO, ["random", "pnag:batch=4"], quality) == "flops"
     assert hinting.plan("flops", MACRO, ["pnag"], cost) is None
     assert hinting.plan("flops", MACRO, ["random", "gp"], quality) is None
+    # A higher throughput is better, and nothing that networks tell untrained.
+    speed = benchmarks.Task("toy@y", "toy", "throughput", "throughput")
+    assert hinting.plan("flops", MACRO, ["pnag"], speed) is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "maximize", "expected"),
+    [("accuracy", True, "flops"), ("accuracy", False, None), ("throughput", True, None)],
+)
+def test_a_goal_is_told_where_one_of_its_metrics_is_quality(metric, maximize, expected):
+    latency = Objective("latency", "toy/latency", None, maximize=False)
+    goal = Goal("toy", (Objective(metric, f"toy/{metric}", None, maximize), latency))
+    assert hinting.plan("flops", MACRO, ["pnag_front", "nsga2"], goal) == expected
+    assert hinting.plan("flops", MACRO, ["nsga2"], goal) is None
 
 
 def test_scores_are_computed_once_a_run(tmp_path, monkeypatch):

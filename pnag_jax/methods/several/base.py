@@ -28,7 +28,7 @@ _LEAST_SCALE = 1e-12
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings(base.Settings):
-    """Fields of every config, beside ``preference`` and ``known``.
+    """Fields of every config, beside those of ``Problem``.
 
     Attributes:
       objectives: ``M``.
@@ -63,10 +63,12 @@ class Problem(NamedTuple):
         the whole front.
       known: of each of the ``W`` columns how it is computed, None where it has
         to be measured.
+      qualities: the columns that rise with what a hint promises.
     """
 
     preference: tuple[float, ...] | None
     known: tuple[Known | None, ...]
+    qualities: tuple[int, ...]
 
 
 @flax.struct.dataclass
@@ -108,6 +110,7 @@ def fields(
     """
     given: dict[str, Any] = dict(config.items() if config is not None else ())
     preference, known = given.pop("preference", None), given.pop("known", None)
+    qualities = tuple(given.pop("qualities", ()))
     chosen: Any = base.resolve(settings, name, given)
     width = chosen.objectives + chosen.constraints
     known = (None,) * width if known is None else tuple(known)
@@ -116,12 +119,14 @@ def fields(
             f"method {name}: known {known}, preference {preference}; accepted are {width} and"
             f" {chosen.objectives} entries"
         )
+    if not set(qualities) <= set(range(width)):
+        raise UsageError(f"method {name}: qualities {qualities}; accepted are 0 .. {width - 1}")
     return {
         "archive": archives.empty(space, chosen.budget),
         "key": key,
         "settings": chosen,
         "values": jnp.zeros((chosen.budget, width)),
-        "problem": Problem(None if preference is None else tuple(preference), known),
+        "problem": Problem(None if preference is None else tuple(preference), known, qualities),
     }
 
 

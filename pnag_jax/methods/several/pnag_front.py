@@ -50,8 +50,12 @@ class Settings(pnag_counts.Generating, base.Settings):
       preferences: ``D``.
       draws: ``S``.
       shortlist: candidates from which a batch is chosen by joint draws.
-      margin: how far below the measured front the reference point lies, as a
-        share of the front's span.
+      margin: how far below the worst of the front the reference point lies, as
+        a share of the front's span.
+      trust: how many measurements a hint is worth; 0 leaves it out.
+      hinted: what takes the place of ``initial`` where there is a hint.
+      caution: what the processes' standard deviations are multiplied by: where
+        they chose what was measured, they are surer of themselves than they should be.
     """
 
     initial: int = single.setting(16, 2)
@@ -61,11 +65,14 @@ class Settings(pnag_counts.Generating, base.Settings):
     draws: int = single.setting(32, 1)
     shortlist: int = single.setting(64, 1)
     margin: float = single.setting(0.1, 0.0)
+    trust: float = single.setting(12.0, 0.0)
+    hinted: int = single.setting(8, 2)
+    caution: float = single.setting(1.5, 0.01)
 
 
 @flax.struct.dataclass
 class State(models.State):
-    """Beside what was told and its ``features`` the ``generator``."""
+    """Beside what was told, its ``features`` and the ``hint`` the ``generator``."""
 
     generator: Generator = flax.struct.field(pytree_node=False)
 
@@ -74,17 +81,25 @@ def init(key: jax.Array, space: Space, config: single.Config | None = None) -> S
     """A search that has seen nothing; see ``methods.base.Method``.
 
     ``config["generator"]`` is the ``generation.Generator`` to search with; a
-    default one is trained where it is missing.
+    default one is trained where it is missing.  ``config["hint"]`` is a
+    ``hints.Hint`` of the folded space, if there is one.
     """
     given: dict[str, Any] = dict(config.items() if config is not None else ())
-    generator = given.pop("generator", None)
+    generator, hint = given.pop("generator", None), given.pop("hint", None)
     fields = base.fields(Settings, "pnag_front", space, key, given)
+    settings, qualities = fields["settings"], fields["problem"].qualities
+    if hint is not None and qualities and settings.trust > 0:
+        initial = min(settings.initial, settings.hinted)
+        fields["settings"] = dataclasses.replace(settings, initial=initial)
+    else:
+        hint = None
     if generator is None:
         with jax.ensure_compile_time_eval():  # a search may begin while it is traced
             generator = pnag_counts.default_generator(spaces.folded(space))
     return State(
         **fields,
-        features=features.empty(spaces.folded(space), fields["settings"].budget),
+        features=features.empty(spaces.folded(space), settings.budget),
+        hint=hint,
         generator=generator,
     )
 
@@ -175,18 +190,19 @@ def ask(state: State, n: int) -> tuple[jax.Array, State]:
         None if preference is None else jnp.array(preference),
         settings.objectives,
     )
-    fitted = models.fit(state, settings.margin)
-    best = reached(state, fitted, preferences)
-    rating = functools.partial(
-        promise, keys["promise"], state, fitted, best=best, preferences=preferences
-    )
+    fitted = models.fit(state, settings.margin, settings.trust, settings.caution)
 
     known = features.trained_on(state.generator)
     total = len(known.plain)
     rows = jax.random.permutation(keys["pool"], total)[: settings.pool]
     of = jax.tree.map(lambda leaf: jnp.asarray(leaf)[rows], known)
-    pooled = jnp.asarray(state.generator.genotypes)[rows]
-    value = rating(models.rate(state, fitted, pooled, of))
+    pooled = models.rate(state, fitted, jnp.asarray(state.generator.genotypes)[rows], of)
+    fitted = models.widened(fitted, pooled, settings.objectives)
+    best = reached(state, fitted, preferences)
+    rating = functools.partial(
+        promise, keys["promise"], state, fitted, best=best, preferences=preferences
+    )
+    value = rating(pooled)
     drawn = generation.generate(
         keys["draw"],
         state.generator,
@@ -220,5 +236,5 @@ def tell(state: State, genotypes: jax.Array, values: jax.Array) -> State:
 
 
 METHOD = single.Method(
-    "pnag_front", single.defaults(Settings), init, ask, tell, takes=("generator",)
+    "pnag_front", single.defaults(Settings), init, ask, tell, takes=("generator", "hint")
 )

@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pnag_jax.errors import UsageError
+from pnag_jax.methods import hints
 from pnag_jax.methods.several import features, models, pnag_front
 from pnag_jax.methods.several.base import Known
 from pnag_jax.objectives import scalarization
-from tests.methods.several.landscape import MACRO
+from tests.methods.several.landscape import MACRO, measure
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +24,7 @@ def state(searched):
 
 @pytest.fixture(scope="module")
 def fitted(state):
-    return jax.jit(models.fit, static_argnums=1)(state, 0.1)
+    return jax.jit(models.fit, static_argnums=(1, 2, 3))(state, 0.1, 12.0, 1.0)
 
 
 def test_scores_lie_on_lines_between_what_was_measured():
@@ -40,6 +42,71 @@ def test_the_measured_front_spans_the_scaled_scores(state, fitted):
     # A slack of 0 has a scaled score of 0: six twos are just met.
     slack = np.asarray(fitted.scaled(fitted.scores))[:, 2]
     np.testing.assert_array_equal(slack >= -1e-6, np.asarray(state.values)[:, 2] >= 0)
+
+
+@pytest.mark.parametrize(
+    ("slacks", "low"),
+    [
+        # Best in one each: (1.5, -1) and (0, 1.2), with a tenth of the span below.
+        ([1.0, 1.0], [-0.1, -1.2]),
+        # The first is not allowed: the worst of the second objective stays the front's.
+        ([-1.0, 1.0], [-0.1, 0.45]),
+        ([-1.0, -1.0], [0.45, 0.45]),
+    ],
+)
+def test_the_reference_point_lies_below_the_extremes_that_are_believed_in(fitted, slacks, low):
+    # A measured front from (0.5, 1) to (1, 0.5), and a slack whose scores are its own.
+    front = fitted._replace(
+        low=jnp.array([0.45, 0.45, 0.0]), span=jnp.array([0.55, 0.55, 1.0]), margin=0.1
+    )
+    mean = jnp.stack([jnp.array([1.5, 0.0]), jnp.array([-1.0, 1.2]), jnp.array(slacks)], axis=1)
+    found = models.widened(front, models.Rated(mean, jnp.zeros((2, 3)), None), 2)
+    np.testing.assert_allclose(found.low[:2], low, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose((found.low + found.span)[:2], [1.0, 1.0], rtol=1e-6)
+    assert (found.low[2], found.span[2]) == (0.0, 1.0)
+
+
+def test_a_hint_is_what_processes_of_quality_begin_with(state, fitted):
+    genotypes = MACRO.sample(jax.random.key(4), 64)
+    # What the hint says is the second objective; it is thought to be of the first.
+    hint = hints.fit(MACRO, genotypes, measure(genotypes)[:, 1])
+    problem = state.problem._replace(qualities=(0,))
+    told = dataclasses.replace(state, hint=hint, problem=problem)
+
+    @jax.jit
+    def compared(genotypes):
+        hinted = models.fit(told, 0.1, 12.0)
+        of = features.embed(MACRO.folded, genotypes)
+        plain, rated = (
+            models.rate(state, fitted, genotypes, of),
+            models.rate(told, hinted, genotypes, of),
+        )
+        return plain.mean, rated, hinted.trends[0].at(told.form(genotypes))
+
+    plain, rated, begun = compared(genotypes)
+    np.testing.assert_allclose(rated.mean[:, 0], rated.prediction.mean[0] + begun, rtol=1e-5)
+    np.testing.assert_allclose(rated.mean[:, 1:], plain[:, 1:], rtol=1e-4, atol=1e-4)
+    # The measurements say the opposite of it, and are believed.
+    assert np.corrcoef(rated.mean[:, 0], measure(genotypes)[:, 0])[0, 1] > 0.8
+
+
+def test_a_hint_that_is_not_trusted_or_of_nothing_is_left_out(state):
+    hint = hints.Hint(jnp.zeros(1), jnp.zeros(()))
+    given = {"generator": state.generator, "hint": hint}
+    used = pnag_front.init(jax.random.key(0), MACRO, given | {"qualities": [1]})
+    assert used.hint is hint and used.settings.initial == 8
+    for config in (given, given | {"qualities": [1], "trust": 0}):
+        unused = pnag_front.init(jax.random.key(0), MACRO, config)
+        assert unused.hint is None and unused.settings.initial == 16
+    with pytest.raises(UsageError, match=r"qualities \(2,\); accepted are 0 .. 1"):
+        pnag_front.init(jax.random.key(0), MACRO, given | {"qualities": [2]})
+
+
+def test_a_cautious_process_is_less_sure(state, fitted):
+    cautious = jax.jit(models.fit, static_argnums=(1, 2, 3))(state, 0.1, 12.0, 2.0)
+    np.testing.assert_allclose(
+        cautious.posterior.variance, 4 * fitted.posterior.variance, rtol=1e-5
+    )
 
 
 def test_what_violates_a_constraint_reaches_nowhere(state):
