@@ -133,6 +133,6 @@ def test_a_quantile_of_no_device_and_a_device_of_no_quantile_say_nothing(embeddi
 def test_gradients_pass_by_what_is_absent():
     module = ConditionEmbedding(2, 3, 4, 8, jnp.float32)
     filled = Conditions(quality=[0.5, np.nan]).filled(2, 4)
-    params = module.init(jax.random.key(0), filled)
-    gradients = jax.grad(lambda p: jnp.sum(module.apply(p, filled) ** 2))(params)
+    params = jax.jit(module.init)(jax.random.key(0), filled)
+    gradients = jax.jit(jax.grad(lambda p: jnp.sum(module.apply(p, filled) ** 2)))(params)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))

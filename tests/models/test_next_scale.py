@@ -150,8 +150,8 @@ def test_layers_as_one_loop_compute_the_same(params, codes):
     def loss(model, params):
         return jnp.mean(model.apply(params, codes, filled(4)) ** 2)
 
-    value, gradient = jax.value_and_grad(lambda p: loss(MODEL, p))(params)
-    again, looped_gradient = jax.value_and_grad(lambda p: loss(looped, p))(stacked)
+    value, gradient = jax.jit(jax.value_and_grad(lambda p: loss(MODEL, p)))(params)
+    again, looped_gradient = jax.jit(jax.value_and_grad(lambda p: loss(looped, p)))(stacked)
     np.testing.assert_allclose(value, again, rtol=1e-5)
     first = jax.tree.map(lambda x: x[0], looped_gradient["params"]["layers"])
     jax.tree.map(

@@ -21,14 +21,14 @@ def drawn(seed: int, *shape: int) -> jax.Array:
 @pytest.fixture(scope="module")
 def of_set():
     examples = Examples(drawn(0, 4, 3), jnp.ones(4, bool))
-    return ENCODER.init(jax.random.key(1), examples), examples
+    return jax.jit(ENCODER.init)(jax.random.key(1), examples), examples
 
 
 @pytest.fixture(scope="module")
 def of_pairs():
     pairs = Pairs(drawn(2, 3, 8), drawn(3, 3, 1), jnp.array([True, True, False]))
     asked = drawn(4, 5, 8)
-    return PAIRS.init(jax.random.key(5), asked, pairs), asked, pairs
+    return jax.jit(PAIRS.init)(jax.random.key(5), asked, pairs), asked, pairs
 
 
 def test_attention_by_hand():

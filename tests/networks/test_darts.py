@@ -72,7 +72,7 @@ def test_a_factorized_reduction_sees_all_pixels():
     """Weights of one half on either diagonal pixel, so that it is their sum."""
     module = networks.darts.FactorizedReduce(2)
     image = jnp.arange(16.0).reshape(1, 4, 4, 1)
-    variables = module.init(jax.random.key(0), image, False)
+    variables = jax.jit(module.init, static_argnums=2)(jax.random.key(0), image, False)
     params = jax.tree.map(jnp.ones_like, variables["params"])
     params["bn"]["bias"] = jnp.zeros(2)
     found = module.apply({**variables, "params": params}, image, False)

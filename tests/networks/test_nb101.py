@@ -50,7 +50,7 @@ def test_a_cell_by_hand():
     """A pooling beside a projection of the input, all weights one."""
     cell = networks.nb101.Cell(tuple(CELLS[1].tolist()), 1)
     image = jnp.arange(16.0).reshape(1, 4, 4, 1)
-    variables = cell.init(jax.random.key(0), image, False)
+    variables = jax.jit(cell.init, static_argnums=2)(jax.random.key(0), image, False)
     ones = jax.tree.map(jnp.ones_like, variables["params"])
     ones = jax.tree_util.tree_map_with_path(
         lambda path, x: x * 0 if path[-1].key == "bias" else x, ones

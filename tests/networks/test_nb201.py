@@ -86,12 +86,14 @@ def test_parameters_of_other_operations_have_no_gradient():
     """The edges that leave a tensor convolve 3 x 3, convolve 1 x 1 and skip."""
     module = nb201_population._Convolutions(3)
     x, ops = jnp.ones((2, 3, 3, 2)).at[:, 1].set(0.5), jnp.array([3, 2, 1])
-    variables = module.init(jax.random.key(0), ops, x, False)
+    variables = jax.jit(module.init, static_argnums=3)(jax.random.key(0), ops, x, False)
 
-    def total(params):
+    @jax.jit
+    @jax.grad
+    def gradient_of(params):
         return module.apply({**variables, "params": params}, ops, x, False).sum()
 
-    gradient = jax.grad(total)(variables["params"])
+    gradient = gradient_of(variables["params"])
     for name, used in (("conv3", 0), ("conv1", 1)):
         assert [bool((one != 0).any()) for one in gradient[name]] == [i == used for i in range(3)]
 
