@@ -109,6 +109,7 @@ def _index_of_tree() -> dict[Forest, int]:
     return lowest
 
 
+@functools.cache
 def _representative(sons: Forest) -> int:
     return _index_of_tree()[ordered(_filled(reduced(sons)))]
 
