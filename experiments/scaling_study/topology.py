@@ -132,8 +132,10 @@ def devices(found: Slice) -> list[Any]:
         os.environ.setdefault(name, value)
     from jax.experimental import topologies
 
+    # A host has four chips unless told otherwise; some releases refuse to divide one.
+    alone = {"chips_per_host_bounds": (1, 1, 1)} if found.num_chips == 1 else {}
     try:
-        description = topologies.get_topology_desc(found.name, "tpu", **found.chip.options)
+        description = topologies.get_topology_desc(found.name, "tpu", **found.chip.options, **alone)
     except Exception as error:  # jaxlib raises RuntimeError and its own kinds
         raise UsageError(f"--topology={found.name}: libtpu refuses: {error}") from error
     return list(description.devices)

@@ -15,11 +15,12 @@ from experiments.scaling_study import topology
 # The devices of a slice live in a process of their own: what libtpu loads stays loaded.
 PROGRAM = """
 import json, jax, jax.numpy as jnp
-from experiments.scaling_study import compiling, placing, topology
+from experiments.scaling_study import cells, compiling, placing, topology
 from experiments.scaling_study.programs import Training
 
 found = topology.parse("v5e:2x2")
 devices = topology.devices(found)
+assert len(topology.devices(cells.one_chip(found))) == 1
 
 def step(state, batch, key, axis_name):
     gradient = jax.grad(lambda w: jnp.mean(jnp.square(batch @ w)))(state)
