@@ -64,7 +64,7 @@ class Scores(NamedTuple):
 
 def accepted(space_name: str) -> tuple[str, ...]:
     """The scores that can be had of a space."""
-    return (*COSTS, *(proxies.names() if space_name in _SKELETONS else ()))
+    return proxies.names() if space_name in _SKELETONS else COSTS
 
 
 def resolve(asked: str, space_name: str) -> str | None:

@@ -8,6 +8,7 @@ trace.  A branch that data decide counts as its most expensive case.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -45,8 +46,13 @@ def flops(module: nn.Module, *inputs: Any, dense_bias: bool = False) -> int:
 
     variables = _variables(module, inputs)
     with nn.intercept_methods(count_bias):
-        traced = jax.make_jaxpr(module.apply)(variables, *inputs)
-    return _products(traced.jaxpr) + dense_bias * biases
+        counted = products(module.apply, variables, *inputs)
+    return counted + dense_bias * biases
+
+
+def products(function: Callable[..., Any], *inputs: Any) -> int:
+    """Multiply-accumulates of one call of any function; ``inputs`` as for ``params``."""
+    return _products(jax.make_jaxpr(function)(*inputs).jaxpr)
 
 
 def _variables(module: nn.Module, inputs: tuple[Any, ...]) -> Any:

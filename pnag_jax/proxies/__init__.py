@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pnag_jax.errors import UsageError
-from pnag_jax.proxies import jacob_cov, naswot, saliency
+from pnag_jax.proxies import jacob_cov, naswot, saliency, size
 from pnag_jax.proxies.base import Probe, Proxy
 from pnag_jax.proxies.scoring import probe, score_all
 
 _PROXIES: tuple[Proxy, ...] = (
+    size.FLOPS,
     saliency.GRAD_NORM,
     saliency.GRASP,
     jacob_cov.JACOB_COV,
     naswot.NASWOT,
+    size.PARAMS,
     saliency.SNIP,
     saliency.SYNFLOW,
 )

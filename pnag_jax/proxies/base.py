@@ -46,12 +46,15 @@ class Proxy(NamedTuple):
         do not allow.
       double: whether its values leave the range of float32 on networks of usual
         depth, so that it is computed in float64.
+      cost: the function of every space that says it of a genotype, for networks
+        with the skeleton of the literature; None where networks have to be built.
     """
 
     name: str
     score: Callable[[Probe], jax.Array]
     gradients_of_inputs: bool = False
     double: bool = False
+    cost: str | None = None
 
 
 def map_weights(function: Callable[..., jax.Array], first: Any, *rest: Any) -> list[jax.Array]:

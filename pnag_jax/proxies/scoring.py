@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from pnag_jax import networks
+from pnag_jax import networks, spaces
 from pnag_jax.errors import UsageError
 from pnag_jax.proxies.base import Probe, Proxy
 
@@ -64,7 +64,7 @@ def score_all(
     together: int = 1,
     **skeleton: Any,
 ) -> dict[str, np.ndarray]:
-    """Scores of networks that are initialised here.
+    """Scores of networks that are initialised here, and what spaces say of their size.
 
     A space of which ``networks.branches`` exist is scored by one compiled program a
     call; another one compiles for each architecture.
@@ -93,9 +93,11 @@ def score_all(
     for proxy in proxies:
         if proxy.gradients_of_inputs and tokens:
             raise UsageError(f"proxy {proxy.name}: has no meaning for tokens")
-    found = {}
-    for double in sorted({proxy.double for proxy in proxies}):
-        chosen = {proxy.name: proxy.score for proxy in proxies if proxy.double == double}
+    space = spaces.get(space_name)
+    found = {proxy.name: getattr(space, proxy.cost)(genotypes) for proxy in proxies if proxy.cost}
+    built = [proxy for proxy in proxies if not proxy.cost]
+    for double in sorted({proxy.double for proxy in built}):
+        chosen = {proxy.name: proxy.score for proxy in built if proxy.double == double}
         with jax.enable_x64(double):
             scores = _score(
                 chosen, space_name, genotypes, batch, key, num_classes, together, skeleton, double

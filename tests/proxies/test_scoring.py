@@ -57,7 +57,7 @@ def _at(tree, path):
 
 
 def test_unknown_proxies_and_tokens_are_refused(batch):
-    with pytest.raises(UsageError, match="'epe' is unknown; accepted are grad_norm, grasp, jacob"):
+    with pytest.raises(UsageError, match="'epe' is unknown; accepted are flops, grad_norm, grasp"):
         proxies.get("epe")
     tokens = jnp.zeros((2, 5), jnp.int32)
     with pytest.raises(UsageError, match="jacob_cov: has no meaning for tokens"):
