@@ -195,6 +195,24 @@ def for_layers(config: ConfigDict) -> ConfigDict:
     return config
 
 
+def tell_nodes_once(config: ConfigDict) -> ConfigDict:
+    """What suits nodes of many kinds: a node is told by one code alone.
+
+    Told by many, which are drawn one by one, nodes are contradicted by every
+    second string.
+    """
+    config.model.pair_nodes = False
+    # Then each kind of node needs a code of its own; coarse maps would take them all.
+    config.model.num_codes = 128
+    config.model.dead_below = 10.0
+    config.model.revival = 16
+    config.counts.fine_first = True
+    config.counts.max_parents = 3
+    # Nearly all strings are valid as they come.
+    config.counts.polish_steps = 0
+    return config
+
+
 def make_tiny(config: ConfigDict) -> ConfigDict:
     """Shrinks a config to a demonstration of the whole chain."""
     config.data.count = 4096
