@@ -151,7 +151,10 @@ class Stages:
             return None
         if isinstance(self._plan.task, Goal):
             inputs = {**self._config.objectives.to_dict(), "goal": self._plan.task.name}
-            return Phase(self._folder.path, "front", inputs | {"table": self._plan.table.name})
+            inputs["table"] = self._plan.table.name
+            if self._plan.score is not None:
+                inputs["hint"] = self._plan.score
+            return Phase(self._folder.path, "front", inputs)
         inputs = {
             **self._config.search.to_dict(),
             "table": self._plan.table.name,
