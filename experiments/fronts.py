@@ -41,7 +41,7 @@ def method_config(method: several.Method, goal: Goal, given: Given, space: Space
         "constraints": len(goal.constraints),
         "preference": goal.preference,
         "known": known,
-        "qualities": [i for i, metric in enumerate(goal.metrics) if metric.wants_quality],
+        "qualities": goal.qualities,
     }
     return problem | searching.method_config(method, given, spaces.folded(space))
 

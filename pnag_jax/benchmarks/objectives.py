@@ -48,16 +48,6 @@ class Metric:
     column: str | None
     cost: str | None
 
-    @property
-    def sign(self) -> float:
-        """What values are multiplied by, so that more is better."""
-        raise NotImplementedError
-
-    @property
-    def wants_quality(self) -> bool:
-        """Whether what is asked of it is what architectures are for, the more the better."""
-        return self.column is not None and self.sign > 0 and tells_quality(self.column)
-
     def values(self, table: Table) -> np.ndarray:
         """Of every row: float32 ``[R]``, NaN where not measured."""
         if self.column is not None:
@@ -73,7 +63,7 @@ class Objective(Metric):
 
     @property
     def sign(self) -> float:
-        """See ``Metric``."""
+        """What values are multiplied by, so that more is better."""
         return 1.0 if self.maximize else -1.0
 
 
@@ -125,9 +115,18 @@ class Goal:
         return (*self.objectives, *self.constraints)
 
     @property
+    def qualities(self) -> tuple[int, ...]:
+        """Positions of the metrics that are what architectures are for, the more the better."""
+        return tuple(
+            i
+            for i, metric in enumerate(self.metrics)
+            if metric.column is not None and metric.sign > 0 and tells_quality(metric.column)
+        )
+
+    @property
     def wants_quality(self) -> bool:
-        """Whether some of them are what architectures are for; see ``Metric``."""
-        return any(metric.wants_quality for metric in self.metrics)
+        """Whether there are any of those."""
+        return bool(self.qualities)
 
     @property
     def search_column(self) -> str:

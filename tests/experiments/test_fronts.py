@@ -105,7 +105,7 @@ def test_methods_learn_what_they_need_of_the_goal(config, table):
     given = fronts.method_config(several.get("pnag_front"), goal, begun, MACRO)
     assert given["generator"] is generator and isinstance(given["hint"], hints.Hint)
     # What untrained networks promise is accuracy.
-    assert given["qualities"] == [0]
+    assert given["qualities"] == (0,)
     other = fronts.method_config(several.get("nsga2"), goal, begun, MACRO)
     assert not {"generator", "hint"} & set(other)
     assert (given["objectives"], given["constraints"]) == (2, 1)
