@@ -9,7 +9,7 @@ The latencies of other subnets are a table of their own:
     python -m experiments.compare --benchmark=mobilenetv3_latency \\
       --tasks=latency_ms@v100_64 --methods=local_search,random --workdir=runs/latency
 
-Expected on 2 CPU cores: ten to fifteen minutes; 98 to 99 % of the held-out subnets come
+Expected on 2 CPU cores: eight minutes of training; 98 to 99 % of the held-out subnets come
 back exactly, and what is drawn is valid as it comes.
 
 There is no package with its tables: without ``--benchmark_dir=DIR``, a folder that

@@ -119,7 +119,7 @@ def fit(state: State, margin: float, trust: float, caution: float = 1.0) -> Mode
     scores = jax.vmap(normal_scores, (1, None), 1)(state.values, measured)
     to_scores = lines(state.values, scores, measured)
     trends, left = {}, scores
-    if state.hint is not None and state.problem.qualities:
+    if state.hint is not None:
         form = state.form(state.archive.genotypes[: len(measured)])
         for column in state.problem.qualities:
             trend = hints.trend(state.hint, form, scores[:, column], measured, trust)
