@@ -3,8 +3,8 @@
     python -m experiments.gpt2 --workdir=runs/gpt2
     python -m experiments.gpt2 --workdir=runs/gpt2_tiny --config=configs/gpt2.py:tiny
 
-Expected on 2 CPU cores: 4 minutes of training, 2 of counting and polishing; 97.1 % of the
-held-out architectures come back exactly.
+Expected on 2 CPU cores: 6 minutes of training, 3 of counting and polishing; 99.4 % of the
+held-out architectures come back exactly, 99.8 % of what is drawn is valid as it comes.
 
 There is no package with its tables: without ``--benchmark_dir=DIR``, a folder that
 has ``gpt2_wt103.npz`` or ``gpt2_lm1b.npz``, it trains and generates, and has nothing to
@@ -30,6 +30,11 @@ def get_config(variant: str = "") -> ConfigDict:
         config = common.make_tiny(config)
         config.data.count = 16_384
         config.train.epochs = 3
-    # Nearly all strings are valid as they come.
-    config.counts.polish_steps = 0
+        # Codes that tell less contradict each other less.
+        config.counts.polish_steps = 0
+        return config
+    # The vectors of all pairs of 20 nodes pass through one layer.
+    config.model.hidden = 512
+    config.data.count = 200_000
+    config.counts.polish_steps = 3000
     return config
