@@ -43,9 +43,9 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     )
     text("mesh", None, "Chips of a split state: <data>x<model>; 16 along model by default.")
     number("batch", 256, "Examples a step: a chip in weak scaling, in all in strong scaling.")
-    number("stage1_batch", 2048, "As --batch, of stage 1, whose step is the shortest.")
+    number("stage1_batch", 1024, "As --batch, of stage 1, whose step is the shortest.")
     number("samples", 32_768, "Architectures a call, a chip.")
-    number("ladder_batch", 64, "Examples a chip of the ladder's steps.")
+    number("ladder_batch", 96, "Examples a chip of the ladder's steps.")
     number("measured_batch", 64, "As --batch, where steps are measured on a CPU.")
     number("devices", 2, "Simulated devices at most, where there is a CPU alone.")
     number("processes", 2, "Compilers side by side.")
@@ -79,10 +79,9 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
         job = {"topology": found.name, "space": values.space, "repeats": 7, "seconds": 0.05}
         environment = runner.prepare(workdir, job)
         plan = _measured(values, environment) if cells.MEASURED in values.parts else []
-        for count in sorted({cell.devices for cell in plan}):
-            devices = runner.simulated(count) if environment["backend"] == "cpu" else {}
-            wanted = [cell for cell in plan if cell.devices == count]
-            runner.run(workdir, wanted, job, environment=devices, processes=1)
+        most = max((cell.devices for cell in plan), default=1)
+        devices = runner.simulated(most) if environment["backend"] == "cpu" else {}
+        runner.run(workdir, plan, job, environment=devices, processes=1)
         compiled = _compiled(values, found, mesh)
         runner.run(
             workdir,

@@ -60,8 +60,12 @@ def compiled(found: Slice, batches: Mapping[str, int]) -> list[Cell]:
     """
     cells = []
     for name in programs.PROGRAMS:
-        # On one chip both strategies are the same program; both studies begin there.
-        cells.append(Cell(COMPILED, WEAK, name, "mesh", 1, batches[name]))
+        # Both studies begin on one chip, each strategy with its own program: what the
+        # compiler fuses differs between them by some percent, exchange or not.
+        cells += [
+            Cell(COMPILED, WEAK, name, strategy, 1, batches[name])
+            for strategy in (_strategies(name) if name in programs.TRAINING else ("mesh",))
+        ]
         if found.num_chips > 1:
             cells += [
                 Cell(COMPILED, WEAK, name, strategy, found.num_chips, batches[name])
@@ -114,7 +118,12 @@ def ladder(found: Slice, mesh: tuple[int, int], each: int) -> list[Cell]:
     """
     count = found.num_chips
     shares = {"copied": 1, "split": mesh[1]}
-    cells = [Cell(LADDER, "one chip", rung.name, "mesh", 1, each) for rung in RUNGS]
+    cells = [
+        Cell(LADDER, "one chip", rung.name, strategy, 1, each)
+        for rung in RUNGS
+        # Each strategy begins on one chip, see ``compiled``.
+        for strategy in sorted({"mesh", *(strategy for _, strategy in rung.on_all)})
+    ]
     return cells + [
         Cell(LADDER, placed, rung.name, strategy, count, each, shares[placed])
         for rung in RUNGS

@@ -73,14 +73,23 @@ def gather(
 def _efficiency(row: Row, rows: Sequence[Row], time_of: Callable[[Row], float | None]) -> Any:
     """Against one device of the same study; None of one that did not end, or has no such."""
     time = time_of(row)
-    same = ("part", "program", "strategy") if row["part"] == cells.MEASURED else ("part", "program")
-    alone = [r for r in rows if r["devices"] == 1 and all(r[key] == row[key] for key in same)]
-    first = time_of(alone[0]) if alone else None
+    alone = _alone(row, rows)
+    first = time_of(alone) if alone else None
     if time is None or first is None:
         return None
     if row["study"] == cells.STRONG:
         return predict.strong_efficiency([first, time], [1, row["devices"]])[1]
     return predict.weak_efficiency([first, time])[1]
+
+
+def _alone(row: Row, rows: Sequence[Row]) -> Row | None:
+    """The same program on one device, by the same strategy where that was done; None for none."""
+    found = [
+        r
+        for r in rows
+        if r["devices"] == 1 and (r["part"], r["program"]) == (row["part"], row["program"])
+    ]
+    return next(iter(sorted(found, key=lambda r: r["strategy"] != row["strategy"])), None)
 
 
 def _compiler_time(row: Row) -> float | None:
@@ -106,10 +115,7 @@ def _curves(rows: Sequence[Row], whole: Slice) -> list[dict[str, Any]]:
     for row in rows:
         if row["part"] != cells.COMPILED or row["study"] != cells.WEAK or row["devices"] == 1:
             continue
-        alone = next(
-            (r for r in rows if r["part"] == cells.COMPILED and r["devices"] == 1
-             and r["program"] == row["program"]), None
-        )  # fmt: skip
+        alone = _alone(row, rows)
         first = _time(alone) if alone else None
         if first is None or _time(row) is None:
             continue

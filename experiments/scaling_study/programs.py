@@ -6,6 +6,7 @@ batches; a sampling program draws architectures from one key a device.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -110,8 +111,11 @@ def _untrained_prior(generator: Generator) -> Prior:
 
 def _surrogate(generator: Generator) -> Training:
     space = generator.model.space
-    genotypes = np.resize(generator.genotypes, (_ARCHITECTURES, space.genotype_length))
-    features = transferable.plain(space, jnp.asarray(genotypes))
+    shape = (_ARCHITECTURES, space.genotype_length)
+    genotypes = jax.ShapeDtypeStruct(shape, jnp.int32)
+    size = jax.eval_shape(functools.partial(transferable.plain, space), genotypes).shape[1]
+    # Of no architectures: the cost depends on the shape alone.
+    features = jax.random.normal(jax.random.key(0), (_ARCHITECTURES, size))
     model = Surrogate(example_size=_EXAMPLES, width=32)
     optimizer = stage1_step.make_optimizer(num_steps=_STEPS)
 

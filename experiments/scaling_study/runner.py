@@ -16,7 +16,7 @@ from experiments.scaling_study.cells import Cell
 from pnag_jax.errors import UserError
 from pnag_jax.training.workdir import Workdir
 
-_CELLS, _JOBS = "cells", "jobs"
+_CELLS, _JOBS, _CLAIMS = "cells", "jobs", "claims"
 _GENERATOR, _ENVIRONMENT = "generator", "environment.json"
 
 
@@ -44,6 +44,7 @@ def paths(workdir: Workdir) -> dict[str, str]:
         "generator": str(workdir.path / _GENERATOR),
         "environment": str(workdir.path / _ENVIRONMENT),
         "folder": str(workdir.path / _CELLS),
+        "claims": str(workdir.path / _CLAIMS),
     }
 
 
@@ -72,14 +73,15 @@ def run(
     pending = [cell for cell in wanted if "fault" in (result(workdir, cell) or {"fault": ""})]
     if not pending:
         return
-    (workdir.path / _CELLS).mkdir(exist_ok=True)
+    for folder in (_CELLS, _CLAIMS):
+        (workdir.path / folder).mkdir(exist_ok=True)
     for cell in pending:
         (workdir.path / _CELLS / f"{cell.name}.json").unlink(missing_ok=True)
-    shares = [pending[i::processes] for i in range(processes) if pending[i::processes]]
-    with concurrent.futures.ThreadPoolExecutor(len(shares)) as pool:
+        (workdir.path / _CLAIMS / cell.name).unlink(missing_ok=True)
+    with concurrent.futures.ThreadPoolExecutor(processes) as pool:
         futures = [
-            pool.submit(_work_off, workdir, share, job, environment, f"{share[0].part}{i}")
-            for i, share in enumerate(shares)
+            pool.submit(_work_off, workdir, pending, job, environment, f"{pending[0].part}{i}")
+            for i in range(min(processes, len(pending)))
         ]
         for future in futures:
             future.result()
@@ -87,21 +89,39 @@ def run(
 
 def _work_off(
     workdir: Workdir,
-    share: Sequence[Cell],
+    pending: Sequence[Cell],
     job: Mapping[str, Any],
     environment: Mapping[str, str],
     name: str,
 ) -> None:
-    left = list(share)
-    while left:
-        say(f"{name}: {len(left)} of {len(share)} cells to go, next {left[0].name}")
-        wanted = {**paths(workdir), **job, "cells": [cell._asdict() for cell in left]}
-        _, last = _process("worker", workdir, name, wanted, environment)
-        undone = [cell for cell in left if result(workdir, cell) is None]
-        if undone:
-            # The process died of the first of them; the others get another one.
-            workdir.write_json(os.path.join(_CELLS, f"{undone[0].name}.json"), {"fault": last})
-        left = undone[1:]
+    """A process, and another one in its place after each that died of a cell."""
+    while left := [cell for cell in pending if not _claimant(workdir, cell)]:
+        say(f"{name}: {len(left)} of {len(pending)} cells to go, next {left[0].name}")
+        wanted = {**paths(workdir), **job, "cells": [cell._asdict() for cell in left], "name": name}
+        code, last = _process("worker", workdir, name, wanted, environment)
+        if not code:
+            return
+        # It died of the cell that it had taken, or before it took one.
+        claim({**paths(workdir), "name": name}, left[0])
+        for cell in left:
+            if _claimant(workdir, cell) == name and result(workdir, cell) is None:
+                workdir.write_json(os.path.join(_CELLS, f"{cell.name}.json"), {"fault": last})
+
+
+def claim(job: Mapping[str, Any], cell: Cell) -> bool:
+    """Whether a cell is this worker's from now on, and was no worker's before."""
+    try:
+        with (pathlib.Path(job["claims"]) / cell.name).open("x") as file:
+            file.write(job["name"])
+    except FileExistsError:
+        return False
+    return True
+
+
+def _claimant(workdir: Workdir, cell: Cell) -> str:
+    """The worker whose cell it is, empty where it is none's."""
+    path = workdir.path / _CLAIMS / cell.name
+    return path.read_text() if path.exists() else ""
 
 
 def _process(

@@ -22,6 +22,7 @@ from experiments.scaling_study import (
     measuring,
     placing,
     prepare,
+    runner,
     topology,
 )
 from experiments.scaling_study.cells import Cell
@@ -33,11 +34,16 @@ from pnag_jax.training import files
 
 
 def main(path: str) -> None:
-    """Works off the cells of a job file, each result written as soon as it is there."""
+    """Works off cells of a job file, each result written as soon as it is there.
+
+    Several workers share the cells; each takes the next that none has taken.
+    """
     job = json.loads(pathlib.Path(path).read_text())
     generator = prepare.shared_generator(job)
     for entry in job["cells"]:
         cell = cells.from_json(entry)
+        if not runner.claim(job, cell):
+            continue
         try:
             found = find(cell, generator, job)
         except (UserError, jax.errors.JaxRuntimeError) as error:

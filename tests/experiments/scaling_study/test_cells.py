@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
@@ -64,7 +65,10 @@ def test_every_program_is_compiled_for_one_chip_and_for_all():
     weak = {(c.program, c.strategy) for c in found if c.study == "weak" and c.devices == 16}
     compared = ("stage1", "prior", "generation")
     assert weak == {(name, "mesh") for name in BATCHES} | {(name, "pmap") for name in compared}
-    assert {c.program for c in found if c.devices == 1} == set(BATCHES)
+    alone = [(c.program, c.strategy) for c in found if c.devices == 1]
+    trained = {("stage1", "pmap"), ("prior", "pmap")}
+    assert set(alone) == {(name, "mesh") for name in BATCHES} | trained
+    assert len(alone) == len(set(alone))
     assert {c.each for c in found if c.study == "strong"} == {64 // 16}
 
 
@@ -72,6 +76,18 @@ def test_quick_cells_come_last():
     found = cells.longest_first(cells.compiled(POD, BATCHES) + cells.ladder(POD, (4, 4), 8))
     kinds = [c.study == "strong" or c.program in ("generation", "prior_sampling") for c in found]
     assert kinds == sorted(kinds)
+
+
+def test_rungs_begin_on_one_chip_by_every_strategy_that_places_them_on_all():
+    found = cells.ladder(POD, (4, 4), 8)
+    alone = [(c.program, c.strategy) for c in found if c.devices == 1]
+    assert alone == [
+        ("1M", "mesh"),
+        ("10M", "mesh"),
+        ("100M", "mesh"),
+        ("100M", "pmap"),
+        ("1B", "mesh"),
+    ]
 
 
 def test_the_mesh_of_a_ladder_keeps_the_batch_a_chip():
@@ -99,10 +115,11 @@ def test_only_cells_without_a_result_are_worked_off(tmp_path, monkeypatch):
     def process(module, workdir, name, job, environment):
         """Fails at one cell: the first time its process dies of it."""
         calls.append([cell["devices"] for cell in job["cells"]])
-        for cell in job["cells"]:
-            if cell["devices"] == 4:
+        for cell in map(cells.from_json, job["cells"]):
+            assert runner.claim(job, cell)
+            if cell.devices == 4:
                 return 1, "Check failed"
-            workdir.write_json(f"cells/{Cell(**cell).name}.json", {"flops": 1.0})
+            workdir.write_json(f"cells/{cell.name}.json", {"flops": 1.0})
         return 0, ""
 
     monkeypatch.setattr(runner, "_process", process)
@@ -113,6 +130,34 @@ def test_only_cells_without_a_result_are_worked_off(tmp_path, monkeypatch):
         found = [runner.result(workdir, cell) for cell in (done, faulty, crashing, last)]
     assert calls == [[2, 4, 8], [8]]
     assert found == [{"flops": 2.0}, {"flops": 1.0}, {"fault": "Check failed"}, {"flops": 1.0}]
+
+
+def test_workers_side_by_side_share_the_cells(tmp_path, monkeypatch):
+    wanted = [Cell("compiled", "weak", "stage1", "mesh", n, 8) for n in range(1, 9)]
+    both = threading.Barrier(2)
+    taken = []
+
+    def process(module, workdir, name, job, environment):
+        both.wait(timeout=30)
+        for cell in map(cells.from_json, job["cells"]):
+            if runner.claim(job, cell):
+                taken.append(cell)
+                workdir.write_json(f"cells/{cell.name}.json", {"flops": 1.0})
+        return 0, ""
+
+    monkeypatch.setattr(runner, "_process", process)
+    with Workdir(tmp_path, program="study", config={}) as workdir:
+        runner.run(workdir, wanted, {}, environment={}, processes=2)
+    assert sorted(taken) == wanted
+
+
+def test_cells_that_no_process_reaches_are_faults(tmp_path, monkeypatch):
+    wanted = [Cell("compiled", "weak", "stage1", "mesh", n, 8) for n in (1, 2)]
+    monkeypatch.setattr(runner, "_process", lambda *args: (1, "no such module"))
+    with Workdir(tmp_path, program="study", config={}) as workdir:
+        runner.run(workdir, wanted, {}, environment={}, processes=1)
+        found = [runner.result(workdir, cell) for cell in wanted]
+    assert found == [{"fault": "no such module"}] * 2
 
 
 def results():
@@ -148,6 +193,18 @@ def test_efficiency_is_that_of_one_device_of_the_same_program():
     assert [row["efficiency"] for row in rows] == [1.0, 0.8, 0.8, pytest.approx(0.5), None]
     # 2 ms without and 2.25 ms with what is exchanged.
     assert rows[2]["compiler_efficiency"] == pytest.approx(2 / 2.25)
+
+
+def test_each_strategy_is_compared_with_its_own_step_on_one_device():
+    def compiled(step):
+        return {"prediction": {"step": step, "exposed": 0.0}, "compiler_seconds": step}
+
+    steps = {("mesh", 1): 1.0, ("pmap", 1): 2.0, ("mesh", 16): 4.0, ("pmap", 16): 4.0}
+    rows = [
+        {**Cell("compiled", "weak", "stage1", strategy, devices, 64)._asdict(), **compiled(step)}
+        for (strategy, devices), step in steps.items()
+    ]
+    assert [outcome._efficiency(row, rows, outcome._time) for row in rows] == [1, 1, 0.25, 0.5]
 
 
 def test_the_least_batch_follows_from_two_compiled_ones():
