@@ -47,6 +47,8 @@ def default(space: str) -> ConfigDict:
                 "batch_size": 256,
                 "learning_rate": 3e-3,
                 "weight_decay": 1e-4,
+                # Share of the steps, the first ones, in which dead codes are revived.
+                "revive_share": 1.0,
                 "save_every_epochs": 2,
                 # Over all devices, of all processes: pmap or mesh.
                 "strategy": "pmap",

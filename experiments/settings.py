@@ -36,6 +36,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("train.epochs", 1, 1_000_000),
     ("train.batch_size", 1, 1_000_000),
     ("train.learning_rate", 1e-12, 10),
+    ("train.revive_share", 0, 1),
     ("train.weight_decay", 0, _INF),
     ("train.save_every_epochs", 1, 1_000_000),
     ("mesh.model", 1, 1_000_000),

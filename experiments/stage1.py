@@ -139,13 +139,16 @@ def train(
     phase = Phase(folder, "training", inputs | {"strategy": strategy})
 
     steps = len(data.train) // config.train.batch_size
+    total = config.train.epochs * steps
     optimizer = stage1_step.make_optimizer(
         learning_rate=config.train.learning_rate,
         weight_decay=config.train.weight_decay,
-        num_steps=config.train.epochs * steps,
+        num_steps=total,
     )
     epoch = parallel.make_epoch(
-        stage1_step.make_step(model, optimizer),
+        stage1_step.make_step(
+            model, optimizer, revive_steps=round(config.train.revive_share * total)
+        ),
         batch_size=config.train.batch_size,
         steps_per_epoch=steps,
         strategy=strategy,
@@ -179,7 +182,7 @@ def train(
     if summary is None and hosts.leads():
         summary = phase.finish(
             {
-                "steps": config.train.epochs * steps,
+                "steps": total,
                 "seconds": sum(x["seconds"] for x in metrics.read(folder / metrics.TIMINGS)),
                 "loss": metrics.read(folder / metrics.METRICS)[-1]["loss"],
                 **evaluate(model, variables, data),

@@ -28,6 +28,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 
 class Quantized(NamedTuple):
@@ -91,6 +92,8 @@ def scale_schedule(num_nodes: int, kind: str = "linear") -> tuple[int, ...]:
 
 # Rows and columns of the matrix unit of a TPU.
 _MATRIX_UNIT = 128
+# Below this moving count a code keeps its place.
+_LEAST_COUNT = 1e-20
 
 
 @functools.cache
@@ -406,6 +409,7 @@ def update_codebook(
     *,
     decay: float = 0.99,
     dead_below: float = 0.03,
+    revives: ArrayLike = True,
 ) -> CodebookState:
     """One moving-average step, with revival of dead codes.
 
@@ -420,15 +424,19 @@ def update_codebook(
         that died.
       decay: of the moving averages.
       dead_below: a code whose moving count falls below this is revived.
+      revives: whether any is, a scalar; where not, what is dead stays in its place.
     """
     new_counts = decay * state.counts + (1 - decay) * counts
     new_sums = decay * state.sums + (1 - decay) * sums
-    dead = new_counts < dead_below
+    dead = (new_counts < dead_below) & revives
     # A revived code counts as one full use and more, or it would die again at once.
     revived = max(1.0, 2 * dead_below)
     new_counts = jnp.where(dead, revived, new_counts)
     new_sums = jnp.where(dead[:, None], revived * candidates, new_sums)
-    return CodebookState(new_sums / new_counts[:, None], new_counts, new_sums)
+    # What nothing chooses, and is not revived, comes to be 0 / 0.
+    kept = (new_counts < _LEAST_COUNT)[:, None]
+    places = new_sums / jnp.maximum(new_counts, _LEAST_COUNT)[:, None]
+    return CodebookState(jnp.where(kept, state.codebook, places), new_counts, new_sums)
 
 
 def codebook_use(counts: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -51,6 +51,19 @@ def test_a_code_that_dies_is_revived_and_lives_on():
     np.testing.assert_allclose(again.codebook, [[2], [9]], rtol=1e-6)
 
 
+def test_without_revival_what_is_dead_stays_in_its_place():
+    # The second count is what is left of it after thousands of steps.
+    state = q.CodebookState(
+        codebook=jnp.array([[2.0], [3.0]]),
+        counts=jnp.array([0.01, 0.0]),
+        sums=jnp.array([[0.02], [0.0]]),
+    )
+    unused, nothing, elsewhere = jnp.zeros(2), jnp.zeros((2, 1)), jnp.full((2, 1), 9.0)
+    after = q.update_codebook(state, unused, nothing, elsewhere, decay=0.9, revives=False)
+    np.testing.assert_allclose(after.codebook, [[2], [3]], rtol=1e-6)
+    np.testing.assert_allclose(after.counts, [0.009, 0], rtol=1e-6)
+
+
 def test_a_high_threshold_leaves_a_revived_code_time():
     state = q.CodebookState(jnp.array([[2.0]]), jnp.array([8.0]), jnp.array([[16.0]]))
     unused, nothing = jnp.zeros(1), jnp.zeros((1, 1))

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.typing import ArrayLike
 
 from pnag_jax import losses
 from pnag_jax import quantization as q
@@ -40,8 +41,16 @@ def variables(state: TrainState) -> Variables:
     return Variables(state.params, state.extra)
 
 
-def make_step(model: Stage1, optimizer: optax.GradientTransformation) -> parallel.StepFn:
-    """The step function of ``training.parallel``; its batch is int ``[b, L]``."""
+def make_step(
+    model: Stage1, optimizer: optax.GradientTransformation, *, revive_steps: int | None = None
+) -> parallel.StepFn:
+    """The step function of ``training.parallel``; its batch is int ``[b, L]``.
+
+    Args:
+      model: static.
+      optimizer: from ``make_optimizer``.
+      revive_steps: dead codes are revived in the first so many steps; in all if None.
+    """
 
     def step(
         state: TrainState, batch: jax.Array, key: jax.Array, axis_name: str | None
@@ -55,8 +64,9 @@ def make_step(model: Stage1, optimizer: optax.GradientTransformation) -> paralle
         terms, moments, e, quantized = aux
         gradients = parallel.mean_over(gradients, axis_name)
         metrics = parallel.mean_over(terms, axis_name)
+        revives = True if revive_steps is None else state.step < revive_steps
         averages, counts = _update_averages(
-            model, state.extra, moments, e, quantized, key, axis_name
+            model, state.extra, moments, e, quantized, key, axis_name, revives
         )
         use, perplexity = q.codebook_use(counts)
         metrics |= {"codebook_use": use, "codebook_perplexity": perplexity}
@@ -118,6 +128,7 @@ def _update_averages(
     quantized: q.Quantized,
     key: jax.Array,
     axis_name: str | None,
+    revives: ArrayLike,
 ) -> tuple[Averages, jax.Array]:
     """Moves codebook and normalization; returns them and the step's counts ``[V]``."""
     e, partials = jax.lax.stop_gradient((e, quantized.partials))
@@ -137,6 +148,7 @@ def _update_averages(
         _candidates(vectors, averages.codebook.codebook, model.revival, key, axis_name),
         decay=model.ema_decay,
         dead_below=model.dead_below,
+        revives=revives,
     )
     variance = moments.square - (moments.mean**2).mean((0, 1))
 

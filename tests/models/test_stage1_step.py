@@ -143,6 +143,23 @@ def test_learning_rate_ends_at_a_hundredth():
     np.testing.assert_allclose(sizes[4:], 0.005, rtol=1e-3)
 
 
+def test_codes_are_revived_in_the_first_steps_alone():
+    # At a threshold that no count reaches every code is dead in every step.
+    model = Stage1(space=NB201, **SMALL, dead_below=1e6)
+    optimizer = stage1_step.make_optimizer(num_steps=3)
+    step = jax.jit(
+        stage1_step.make_step(model, optimizer, revive_steps=1), static_argnames="axis_name"
+    )
+    state = stage1_step.create_state(jax.random.key(0), model, optimizer)
+    batch = NB201.sample(jax.random.key(1), 16)
+    counts = []
+    for key in jax.random.split(jax.random.key(2), 3):
+        state, _ = step(state, batch, key, axis_name=None)
+        counts.append(np.asarray(state.extra.codebook.counts))
+    assert (counts[0] == 2e6).all()
+    assert (counts[1] < counts[0]).all() and (counts[2] < counts[1]).all()
+
+
 def test_a_revived_code_goes_where_the_codebook_serves_worst():
     # One vector of a hundred is far from the only code: one draw may miss it.
     vectors = jnp.zeros((10, 10, 2)).at[3, 4].set(5.0)
