@@ -65,6 +65,7 @@ def default(space: str) -> ConfigDict:
                 "min_count": 8,
                 "fine_first": False,
                 "polish_steps": 2000,
+                "polish_pool": 2048,
             },
             # The next-scale prior: generation that is asked for something.
             "prior": {

@@ -24,21 +24,26 @@ def get_config(variant: str = "") -> ConfigDict:
     common.check_variant(variant)
     config = common.default("darts")
     config.model.schedule = "geometric"
-    # Nodes are nearly independent of one another: coarse maps say little of the whole,
-    # and the penalty on all scales evens out what tells architectures apart.
     config.model.constrained = 1
-    # 49 kinds of nodes ask for more than a few operations do.
-    config.model.num_codes = 128
-    config.model.hidden = 256
-    # New architectures do more for the decoder than the same ones again.
-    config.data.count = 120_000
-    config.train.epochs = 3
-    # More contexts gain little and take long to choose among 234 codes.
-    config.counts.max_parents = 2
-    config.counts.min_gain = 0.02
-    # Drawn code by code, few strings give every node just two sources.
-    config.counts.polish_steps = 3000
     if variant == "tiny":
+        config.model.num_codes = 128
+        config.model.hidden = 256
+        config.counts.max_parents = 2
+        config.counts.min_gain = 0.02
         config = common.make_tiny(config)
         config.data.count = 16_384
+        # Of what follows, finding a code for every kind of node takes too many steps.
+        return config
+    config = common.tell_nodes_once(config)
+    config.model.num_codes = 256
+    config.model.hidden = 512
+    config.data.count = 120_000
+    config.train.epochs = 3
+    config.train.batch_size = 64
+    config.train.learning_rate = 5e-3
+    # A rare kind of node is chosen less often than what counts as dead here: revived to
+    # the end, its code would be taken from it again and again.
+    config.train.revive_share = 0.6
+    # As many links as a node may have, so that two of them are known to be enough.
+    config.counts.max_parents = 5
     return config

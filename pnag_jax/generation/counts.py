@@ -173,26 +173,46 @@ def _context_tree(
       For each level a table ``[nodes, V]`` of the next level's nodes, and the
       leaves' start and length ``[2, leaves]``.
     """
-    # A node is (start, stop, whether it may be split further).
-    nodes = [(0, len(contexts), True)]
+    # Nodes in order, those that may be split further in the order of their rows.
+    start, stop, splits = np.array([0]), np.array([len(contexts)]), np.array([True])
     levels = []
     for column in contexts.T:
-        table = np.empty((len(nodes), num_values), np.int32)
-        below: list[tuple[int, int, bool]] = []
-        for row, (start, stop, splits) in zip(table, nodes, strict=True):
-            row[:] = len(below)  # rare and unseen values keep the shorter context
-            below.append((start, stop, False))
-            if splits:
-                segment = column[start:stop]
-                edges = np.flatnonzero(np.diff(segment)) + 1
-                for low, high in zip([0, *edges], [*edges, len(segment)], strict=True):
-                    if high - low >= min_count:
-                        row[segment[low]] = len(below)
-                        below.append((start + int(low), start + int(high), True))
+        # Rare and unseen values keep the shorter context: a node stays, its children follow.
+        low, high, parent = _runs(column, start, stop, np.flatnonzero(splits))
+        kept = high - low >= min_count
+        low, high, parent = low[kept], high[kept], parent[kept]
+        children = np.bincount(parent, minlength=len(start))
+        stays = np.arange(len(start)) + np.cumsum(children) - children
+        follows = parent + 1 + np.arange(len(parent))
+        table = np.repeat(stays[:, None].astype(np.int32), num_values, axis=1)
+        table[parent, column[low]] = follows
         levels.append(table)
-        nodes = below
-    bounds = np.array([(start, stop) for start, stop, _ in nodes]).T
-    return levels, np.stack([bounds[0], bounds[1] - bounds[0]])
+        count = len(start) + len(parent)
+        start, stop, splits = (
+            _placed(count, (stays, old), (follows, new))
+            for old, new in ((start, low), (stop, high), (np.zeros(len(start), bool), kept[kept]))
+        )
+    return levels, np.stack([start, stop - start])
+
+
+def _runs(
+    column: np.ndarray, start: np.ndarray, stop: np.ndarray, owners: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Runs of equal values within nodes: where they begin and end, and whose they are."""
+    low = np.union1d(start[owners], np.flatnonzero(np.diff(column)) + 1)
+    place = np.searchsorted(start[owners], low, side="right") - 1
+    owner = owners[np.maximum(place, 0)] if len(owners) else place
+    inside = (place >= 0) & (low < stop[owner]) if len(owners) else np.zeros(len(low), bool)
+    low, owner = low[inside], owner[inside]
+    return low, np.minimum(np.append(low, len(column))[1:], stop[owner]), owner
+
+
+def _placed(count: int, *parts: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """An array of ``count`` values, given as indices and values."""
+    array = np.empty(count, parts[0][1].dtype)
+    for indices, values in parts:
+        array[indices] = values
+    return array
 
 
 def ancestors(model: CountModel, wanted: frozenset[int]) -> frozenset[int]:

@@ -67,6 +67,7 @@ def build(
     min_count: int = 8,
     fine_first: bool = False,
     polish_steps: int = 2000,
+    polish_pool: int = 2048,
 ) -> Generator:
     """Counts a training set with a trained quantizer and folds its decoder.
 
@@ -81,6 +82,7 @@ def build(
         what is drawn from them does too; but what is to be steered half-way from
         coarse to fine has to begin with them.
       polish_steps: see ``polish.polish``; 0 leaves the decoder as trained.
+      polish_pool: generated strings among which each of its steps looks for invalid ones.
     """
     codes = encode_all(model, variables, genotypes)
     count_model = counts.fit(
@@ -110,6 +112,7 @@ def build(
         jnp.asarray(codes),
         read=generator.read,
         num_steps=polish_steps,
+        pool=polish_pool,
     )
     return dataclasses.replace(generator, decoder=decoder)
 
