@@ -22,7 +22,8 @@ import sys
 from absl import flags
 
 from experiments import command
-from experiments.scaling_study import cells, outcome, programs, runner, topology
+from experiments.bench import programs
+from experiments.scaling_study import cells, outcome, runner, topology
 from experiments.scaling_study.topology import Slice
 from pnag_jax import spaces
 from pnag_jax.errors import UsageError

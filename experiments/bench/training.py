@@ -1,18 +1,18 @@
-"""Speed of training steps: stage 1 under both strategies, and one a dispatch."""
+"""Speed of training steps: stage 1 under both strategies and one a dispatch, and the prior."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
-from experiments.bench import costs, timing
+from experiments.bench import costs, programs, timing
 from experiments.bench.costs import Work
 from experiments.bench.machine import Peaks
+from experiments.bench.programs import Training
 from experiments.bench.timing import Effort
 from pnag_jax.generation import Generator
-from pnag_jax.models import stage1_step
 from pnag_jax.training import parallel
 
 
@@ -26,51 +26,54 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Times epochs of a few steps, all local devices together, compilation left out.
 
-    Steps that are dispatched one by one are timed too: what they take more
-    than those of an epoch is the cost of a dispatch.
+    Steps of stage 1 that are dispatched one by one are timed too: what they take
+    more than those of an epoch is the cost of a dispatch.
 
     Args:
-      generator: gives the model and the architectures to train on.
+      generator: gives the models and the architectures to train on.
       peaks: of the machine.
       effort: how long.
-      batch_size: over all devices; rounded down to what they divide, and to
-        the number of architectures.
+      batch_size: over all devices; rounded down to what they divide.
       steps: of one dispatch.
     """
-    model, data = generator.model, jnp.asarray(generator.genotypes)
     devices = jax.local_device_count()
-    batch_size = max(min(batch_size, len(data)) // devices, 1) * devices
-    steps = max(1, min(steps, len(data) // batch_size))
-    optimizer = stage1_step.make_optimizer(num_steps=10_000)
-    step = stage1_step.make_step(model, optimizer)
-    state = stage1_step.create_state(jax.random.key(0), model, optimizer)
-    work = _work(step, state, data[:batch_size])
+    batch_size = max(batch_size // devices, 1) * devices
+    stage1, prior = (programs.training(name, generator) for name in ("stage1", "prior"))
     entries = []
-    for name, strategy, count in (
-        *((f"training step, {strategy}", strategy, steps) for strategy in parallel.STRATEGIES),
-        ("training step, one a dispatch", "pmap", 1),
+    for work, rows in (
+        (
+            stage1,
+            (
+                *((f"training step, {name}", name, steps) for name in parallel.STRATEGIES),
+                ("training step, one a dispatch", "pmap", 1),
+            ),
+        ),
+        (prior, (("training step of the prior, pmap", "pmap", steps),)),
     ):
-        epoch = parallel.make_epoch(
-            step, batch_size=batch_size, steps_per_epoch=count, strategy=strategy
-        )
-        timed = _time(epoch, state, data, effort)
-        entries.append(
-            timing.entry(
-                name,
-                timed,
-                count,
-                "step",
-                strategy=strategy,
-                batch_size=batch_size,
-                devices=devices,
-                roofline=costs.roofline(work, peaks, timed.median / count),
-                xla=work._asdict(),
+        state, data = work.create(jax.random.key(0)), work.batch(steps * batch_size)
+        cost = _cost(work, batch_size)
+        for name, strategy, count in rows:
+            epoch = parallel.make_epoch(
+                work.step, batch_size=batch_size, steps_per_epoch=count, strategy=strategy
             )
-        )
+            timed = _time(epoch, state, data, effort)
+            entries.append(
+                timing.entry(
+                    name,
+                    timed,
+                    count,
+                    "step",
+                    strategy=strategy,
+                    batch_size=batch_size,
+                    devices=devices,
+                    roofline=costs.roofline(cost, peaks, timed.median / count),
+                    xla=cost._asdict(),
+                )
+            )
     return entries
 
 
-def _time(epoch: parallel.Epoch, state: Any, data: jax.Array, effort: Effort) -> timing.Timing:
+def _time(epoch: parallel.Epoch, state: Any, data: Any, effort: Effort) -> timing.Timing:
     held = [epoch.place(state)]
     placed, key = epoch.place_data(data), jax.random.key(1)
 
@@ -82,7 +85,7 @@ def _time(epoch: parallel.Epoch, state: Any, data: jax.Array, effort: Effort) ->
     return timing.measure(call, effort)
 
 
-def _work(step: parallel.StepFn, state: Any, batch: jax.Array) -> Work:
+def _cost(work: Training, batch_size: int) -> Work:
     """XLA's count of one step with the whole batch on one device."""
-    lowered = jax.jit(lambda s, b, k: step(s, b, k, None)).lower(state, batch, jax.random.key(0))
-    return costs.of_compiled(lowered.compile())
+    step = functools.partial(work.step, axis_name=None)
+    return costs.of_compiled(jax.jit(step).lower(*work.shapes(batch_size)).compile())

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from experiments.scaling_study import chips, programs
+from experiments.bench import programs
+from experiments.scaling_study import chips
 from experiments.scaling_study.ladder import RUNGS
 from experiments.scaling_study.topology import Slice
 from pnag_jax.errors import UsageError

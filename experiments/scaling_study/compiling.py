@@ -9,7 +9,8 @@ from typing import Any
 
 import jax
 
-from experiments.scaling_study import hlo, placing, predict, programs
+from experiments.bench import programs
+from experiments.scaling_study import hlo, placing, predict
 from experiments.scaling_study.topology import Slice
 from pnag_jax.generation import Generator
 

@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from experiments.bench.programs import Training
 from experiments.scaling_study import operations
-from experiments.scaling_study.programs import Training
 from pnag_jax import quantization as q
 from pnag_jax.models import next_scale_step, stage1_step
 from pnag_jax.models.next_scale import NextScale

@@ -7,9 +7,9 @@ from typing import Any
 
 import jax
 
-from experiments.bench import timing
+from experiments.bench import programs, timing
 from experiments.bench.timing import Effort
-from experiments.scaling_study import placing, programs
+from experiments.scaling_study import placing
 from pnag_jax.generation import Generator
 from pnag_jax.training import parallel
 

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from jax.sharding import NamedSharding, PartitionSpec
 
-from experiments.scaling_study.programs import Sampler, Training
+from experiments.bench.programs import Sampler, Training
 from pnag_jax.generation import stream
 from pnag_jax.training import sharding
 

@@ -68,7 +68,7 @@ def test_every_measurement_has_times_rates_and_a_share(measured):
         *("machine matmul", "machine triad", "machine word gather", "machine row gather"),
         "generation of 1",
         *("training step, pmap", "training step, mesh"),
-        "training step, one a dispatch",
+        *("training step, one a dispatch", "training step of the prior, pmap"),
         "search round, random",
     ]
     for name, entry in entries.items():

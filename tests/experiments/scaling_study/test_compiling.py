@@ -16,7 +16,7 @@ from experiments.scaling_study import topology
 PROGRAM = """
 import json, jax, jax.numpy as jnp
 from experiments.scaling_study import cells, compiling, placing, topology
-from experiments.scaling_study.programs import Training
+from experiments.bench.programs import Training
 
 found = topology.parse("v5e:2x2")
 devices = topology.devices(found)

@@ -1,4 +1,4 @@
-"""The programs whose scaling is studied: the project's own training steps and samplers.
+"""The programs whose speed and scaling are measured: the project's own training steps and samplers.
 
 A training program is a step of ``training.parallel`` with its state and its
 batches; a sampling program draws architectures from one key a device.
