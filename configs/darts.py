@@ -5,7 +5,7 @@
 
 There is no table of measurements: it trains and generates, and has nothing to search.
 
-Expected on 2 CPU cores: 6 minutes of training, 4 of counting; 99.7 % of the held-out
+Expected on 2 CPU cores: 6 minutes of training, 3 of counting; 99.7 % of the held-out
 architectures come back exactly, and what is drawn is valid as it comes.  The ``tiny``
 variant takes 3 minutes beside other work.
 
