@@ -199,10 +199,12 @@ def _runs(
     column: np.ndarray, start: np.ndarray, stop: np.ndarray, owners: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Runs of equal values within nodes: where they begin and end, and whose they are."""
+    if not len(owners):
+        return owners, owners, owners
     low = np.union1d(start[owners], np.flatnonzero(np.diff(column)) + 1)
     place = np.searchsorted(start[owners], low, side="right") - 1
-    owner = owners[np.maximum(place, 0)] if len(owners) else place
-    inside = (place >= 0) & (low < stop[owner]) if len(owners) else np.zeros(len(low), bool)
+    owner = owners[np.maximum(place, 0)]
+    inside = (place >= 0) & (low < stop[owner])
     low, owner = low[inside], owner[inside]
     return low, np.minimum(np.append(low, len(column))[1:], stop[owner]), owner
 
