@@ -6,8 +6,8 @@
 There is no package with its table: without one, it trains and generates, and has
 nothing to search.
 
-Expected beside other work: 4 minutes of training, 2 of counting and polishing; every
-held-out cell comes back from the quantizer, 99.9 % when the decoder is polished.
+Expected beside other work: 2 minutes of training, 9 of counting and polishing; every
+held-out cell comes back, and 99 % of what is drawn is valid as it comes.
 
 PNAG trains for 300 epochs at a rate of 1e-4; a higher rate needs far fewer.
 """
@@ -27,13 +27,16 @@ def get_config(variant: str = "") -> ConfigDict:
     # room in the decoder, and the penalty on all scales evens out what tells pairs apart.
     config.model.constrained = 1
     config.model.num_codes = 128
-    config.model.hidden = 256
-    # New cells do more for the decoder than the same ones again.
     config.data.count = 100_000
     config.train.epochs = 3
-    # A quarter of the strings that are drawn have too many edges at first.
-    config.counts.polish_steps = 5000
     if variant == "tiny":
+        config.model.hidden = 256
         config = common.make_tiny(config)
         config.data.count = 16_384
+        return config
+    # A wide decoder can count the edges; what it learns that from are strings of too
+    # many, which are few among those that are drawn.
+    config.model.hidden = 1024
+    config.counts.polish_pool = 8192
+    config.counts.polish_steps = 4000
     return config
