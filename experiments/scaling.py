@@ -46,7 +46,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     number("batch", 256, "Examples a step: a chip in weak scaling, in all in strong scaling.")
     number("stage1_batch", 1024, "As --batch, of stage 1, whose step is the shortest.")
     number("samples", 32_768, "Architectures a call, a chip.")
-    number("ladder_batch", 96, "Examples a chip of the ladder's steps.")
+    number("ladder_batch", 64, "Examples a chip of the ladder's steps.")
     number("measured_batch", 64, "As --batch, where steps are measured on a CPU.")
     number("devices", 2, "Simulated devices at most, where there is a CPU alone.")
     number("processes", 2, "Compilers side by side.")
