@@ -1,17 +1,15 @@
 """All networks of NAS-Bench-201 as one: the cell is data.
 
-The operations on one tensor of a cell share what they compute.  Its
-convolutions are one 3x3 convolution, whose kernel is, for each edge, a 3x3
-kernel, a 1x1 kernel in the middle of zeros, or zero; skip and pool are added
-where the cell has them.  No case is a branch, so that the program is small and
-the same under ``vmap`` and in a loop.
+An operation is a branch that the genotype chooses: in a loop over networks only what a
+cell has is computed, and a random one has a 3x3 convolution on one edge of five.
+Under ``vmap`` over genotypes all branches are, for all networks at once.
 
 Letters as in ``nb201``; ``E`` edges that leave a tensor, ``F`` = ``E C``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -20,7 +18,7 @@ import jax.numpy as jnp
 
 from pnag_jax.networks import batch_last, layers
 from pnag_jax.networks.nb201_skeleton import STAGES, Skeleton
-from pnag_jax.spaces.nb201 import CONV1, CONV3, EDGES, POOL, SKIP
+from pnag_jax.spaces.nb201 import CONV1, CONV3, EDGES, NONE, POOL, SKIP
 
 # Edges that leave each tensor but the last, in their order as genes.
 LEAVING = tuple(
@@ -100,19 +98,15 @@ class _Cell(nn.Module):
         tensors = [x, *[jnp.zeros_like(x)] * len(LEAVING)]
         for source, edges in enumerate(LEAVING):
             ops = genotype[jnp.array(edges)]
-            x = tensors[source]
-            convolved = _Convolutions(len(edges), name=f"from{source}")(ops, x, train)
-            pooled = batch_last.avg_pool(x)
-            for op, edge, own in zip(ops, edges, convolved, strict=True):
-                is_conv = (op == CONV1) | (op == CONV3)
-                term = jnp.where(is_conv, own, jnp.where(op == POOL, pooled, 0))
+            terms = _Operations(len(edges), name=f"from{source}")(ops, tensors[source], train)
+            for edge, term in zip(edges, terms, strict=True):
                 target = EDGES[edge][1]
-                tensors[target] = tensors[target] + jnp.where(op == SKIP, x, term)
+                tensors[target] = tensors[target] + term
         return tensors[-1]
 
 
-class _Convolutions(nn.Module):
-    """ReLU, convolution, batch norm of all edges that leave one tensor.
+class _Operations(nn.Module):
+    """The operations on all edges that leave one tensor.
 
     Attributes:
       count: ``E``.
@@ -122,7 +116,7 @@ class _Convolutions(nn.Module):
 
     @nn.compact
     def __call__(self, ops: jax.Array, x: jax.Array, train: bool) -> jax.Array:
-        """``[E], [C, H, W, B] -> [E, C, H, W, B]``; of another operation, nothing meant."""
+        """``[E], [C, H, W, B] -> [E, C, H, W, B]``."""
         channels = len(x)
         wide = self.param(
             "conv3", nn.initializers.he_normal(batch_axis=0), (self.count, 3, 3, channels, channels)
@@ -130,12 +124,35 @@ class _Convolutions(nn.Module):
         narrow = self.param(
             "conv1", nn.initializers.he_normal(batch_axis=0), (self.count, channels, channels)
         )
-        middle = jnp.zeros_like(wide).at[:, 1, 1].set(narrow)
-        ops = ops[:, None, None, None, None]
-        kernel = jnp.where(ops == CONV3, wide, jnp.where(ops == CONV1, middle, 0))
-        kernel = jnp.moveaxis(kernel, 0, -2).reshape(-1, self.count * channels)
-        y = batch_last.product(kernel, batch_last.columns(nn.relu(x), 3))
-        return _batch_norm(train)(y).reshape(self.count, *x.shape)
+        found = jnp.concatenate([_apply(*one, x) for one in zip(ops, wide, narrow, strict=True)])
+        shape = (self.count, *x.shape)
+        is_conv = ((ops == CONV1) | (ops == CONV3))[:, None, None, None, None]
+        return jnp.where(is_conv, _batch_norm(train)(found).reshape(shape), found.reshape(shape))
+
+
+def _apply(op: jax.Array, wide: jax.Array, narrow: jax.Array, x: jax.Array) -> jax.Array:
+    """An operation, a convolution without its batch norm.
+
+    Args:
+      op: int32 ``[]``.
+      wide: ``[3, 3, C, C]``.
+      narrow: ``[C, C]``.
+      x: ``[C, H, W, B]``; the result has its shape.
+    """
+
+    def convolved(kernel: jax.Array) -> jax.Array:
+        return batch_last.product(kernel, batch_last.columns(nn.relu(x), len(kernel)))
+
+    cases: dict[int, Callable[[], jax.Array]] = {
+        NONE: lambda: jnp.zeros_like(x),
+        SKIP: lambda: x,
+        CONV1: lambda: convolved(narrow[None, None]),
+        CONV3: lambda: convolved(wide),
+        POOL: lambda: batch_last.avg_pool(x),
+    }
+    # What a branch keeps for its gradient has room in the others too, filled with zeros:
+    # computing the columns again costs less.
+    return jax.lax.switch(op, [jax.checkpoint(cases[number]) for number in range(len(cases))])
 
 
 def _batch_norm(train: bool) -> nn.BatchNorm:

@@ -84,7 +84,7 @@ def test_running_moments_serve_both_alike(population, variables, images):
 
 def test_parameters_of_other_operations_have_no_gradient():
     """The edges that leave a tensor convolve 3 x 3, convolve 1 x 1 and skip."""
-    module = nb201_population._Convolutions(3)
+    module = nb201_population._Operations(3)
     x, ops = jnp.ones((2, 3, 3, 2)).at[:, 1].set(0.5), jnp.array([3, 2, 1])
     variables = jax.jit(module.init, static_argnums=3)(jax.random.key(0), ops, x, False)
 
