@@ -2,9 +2,10 @@
 
 An operation is a branch that the genotype chooses: in a loop over networks only what a
 cell has is computed, and a random one has a 3x3 convolution on one edge of five.
-Under ``vmap`` over genotypes all branches are, for all networks at once.
+Under ``vmap`` over genotypes all branches are, for all networks at once.  The cells of a
+stage are a loop, so that what is compiled does not grow with them.
 
-Letters as in ``nb201``; ``E`` edges that leave a tensor, ``F`` = ``E C``.
+Letters as in ``nb201``.
 """
 
 from __future__ import annotations
@@ -20,10 +21,7 @@ from pnag_jax.networks import batch_last, layers
 from pnag_jax.networks.nb201_skeleton import STAGES, Skeleton
 from pnag_jax.spaces.nb201 import CONV1, CONV3, EDGES, NONE, POOL, SKIP
 
-# Edges that leave each tensor but the last, in their order as genes.
-LEAVING = tuple(
-    tuple(edge for edge, (source, _) in enumerate(EDGES) if source == tensor) for tensor in range(3)
-)
+_TENSORS = 1 + max(target for _, target in EDGES)
 
 
 class Population(nn.Module):
@@ -44,8 +42,14 @@ class Population(nn.Module):
         for stage in range(STAGES):
             if stage:
                 x = _Reduction(len(x) * 2, name=f"reduction{stage}")(x, train)
-            for number in range(self.skeleton.cells):
-                x = _Cell(name=f"stage{stage}_cell{number}")(genotype, x, train)
+            cells = nn.scan(
+                _Cell,
+                variable_axes={"params": 0, "batch_stats": 0},
+                split_rngs={"params": True},
+                in_axes=nn.broadcast,
+                length=self.skeleton.cells,
+            )
+            x, _ = cells(train, name=f"stage{stage}")(x, genotype)
         x = nn.relu(_batch_norm(train)(x))
         return nn.Dense(self.num_classes, name="classifier")(jnp.mean(x, axis=(1, 2)).T)
 
@@ -90,44 +94,33 @@ class _Reduction(nn.Module):
 
 
 class _Cell(nn.Module):
-    """A cell with any operations."""
+    """A cell with any operations; a turn of a loop."""
+
+    train: bool
 
     @nn.compact
-    def __call__(self, genotype: jax.Array, x: jax.Array, train: bool) -> jax.Array:
-        """``[L], [C, H, W, B] -> [C, H, W, B]``."""
-        tensors = [x, *[jnp.zeros_like(x)] * len(LEAVING)]
-        for source, edges in enumerate(LEAVING):
-            ops = genotype[jnp.array(edges)]
-            terms = _Operations(len(edges), name=f"from{source}")(ops, tensors[source], train)
-            for edge, term in zip(edges, terms, strict=True):
-                target = EDGES[edge][1]
-                tensors[target] = tensors[target] + term
-        return tensors[-1]
+    def __call__(self, x: jax.Array, genotype: jax.Array) -> tuple[jax.Array, None]:
+        """``[C, H, W, B], [L] -> [C, H, W, B]``."""
+        tensors = [x, *[jnp.zeros_like(x)] * (_TENSORS - 1)]
+        for edge, (source, target) in enumerate(EDGES):
+            y = _Edge(self.train, name=f"edge{edge}")(genotype[edge], tensors[source])
+            tensors[target] = tensors[target] + y
+        return tensors[-1], None
 
 
-class _Operations(nn.Module):
-    """The operations on all edges that leave one tensor.
+class _Edge(nn.Module):
+    """Any operation of a cell."""
 
-    Attributes:
-      count: ``E``.
-    """
-
-    count: int
+    train: bool
 
     @nn.compact
-    def __call__(self, ops: jax.Array, x: jax.Array, train: bool) -> jax.Array:
-        """``[E], [C, H, W, B] -> [E, C, H, W, B]``."""
-        channels = len(x)
-        wide = self.param(
-            "conv3", nn.initializers.he_normal(batch_axis=0), (self.count, 3, 3, channels, channels)
-        )
-        narrow = self.param(
-            "conv1", nn.initializers.he_normal(batch_axis=0), (self.count, channels, channels)
-        )
-        found = jnp.concatenate([_apply(*one, x) for one in zip(ops, wide, narrow, strict=True)])
-        shape = (self.count, *x.shape)
-        is_conv = ((ops == CONV1) | (ops == CONV3))[:, None, None, None, None]
-        return jnp.where(is_conv, _batch_norm(train)(found).reshape(shape), found.reshape(shape))
+    def __call__(self, op: jax.Array, x: jax.Array) -> jax.Array:
+        """``[], [C, H, W, B] -> [C, H, W, B]``."""
+        wide = _Kernel(len(x), 3, name="conv3")(len(x))
+        narrow = _Kernel(len(x), 1, name="conv1")(len(x))
+        y = _apply(op, wide, narrow, x)
+        is_conv = (op == CONV1) | (op == CONV3)
+        return jnp.where(is_conv, _batch_norm(self.train)(y), y)
 
 
 def _apply(op: jax.Array, wide: jax.Array, narrow: jax.Array, x: jax.Array) -> jax.Array:
@@ -136,7 +129,7 @@ def _apply(op: jax.Array, wide: jax.Array, narrow: jax.Array, x: jax.Array) -> j
     Args:
       op: int32 ``[]``.
       wide: ``[3, 3, C, C]``.
-      narrow: ``[C, C]``.
+      narrow: ``[1, 1, C, C]``.
       x: ``[C, H, W, B]``; the result has its shape.
     """
 
@@ -146,7 +139,7 @@ def _apply(op: jax.Array, wide: jax.Array, narrow: jax.Array, x: jax.Array) -> j
     cases: dict[int, Callable[[], jax.Array]] = {
         NONE: lambda: jnp.zeros_like(x),
         SKIP: lambda: x,
-        CONV1: lambda: convolved(narrow[None, None]),
+        CONV1: lambda: convolved(narrow),
         CONV3: lambda: convolved(wide),
         POOL: lambda: batch_last.avg_pool(x),
     }
@@ -184,19 +177,16 @@ def _of_network(
     layer: str, found: Mapping[str, Any], genotype: tuple[int, ...]
 ) -> list[tuple[str, Any]]:
     """Names and variables of what a top-level layer of the population is in a network."""
-    if "_cell" not in layer:
+    if not layer.startswith("stage"):
         return [(layer, found)]
     ops = []
-    for source, edges in enumerate(LEAVING):
-        inner = found[f"from{source}"]
-        for place, edge in enumerate(edges):
-            name = {CONV1: "conv1", CONV3: "conv3"}.get(genotype[edge])
-            if name is not None:
-                own: dict[str, Any] = {
-                    "bn": {k: v.reshape(len(edges), -1)[place] for k, v in inner["bn"].items()}
-                }
-                if name in inner:
-                    kernel = inner[name][place]
-                    own["conv"] = {"kernel": kernel if kernel.ndim == 4 else kernel[None, None]}
-                ops.append((f"{layer}_edge{edge}", {name: own}))
+    for cell in range(len(jax.tree.leaves(found)[0])):
+        for edge, op in enumerate(genotype):
+            name, inner = {CONV1: "conv1", CONV3: "conv3"}.get(op), found[f"edge{edge}"]
+            if name is None:
+                continue
+            own: dict[str, Any] = {"bn": {key: value[cell] for key, value in inner["bn"].items()}}
+            if name in inner:
+                own["conv"] = {"kernel": inner[name]["kernel"][cell]}
+            ops.append((f"{layer}_cell{cell}_edge{edge}", {name: own}))
     return ops

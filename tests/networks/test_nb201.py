@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import chex
 import jax
@@ -14,7 +15,7 @@ from pnag_jax import benchmarks, networks, spaces
 from pnag_jax.networks import counting, nb201, nb201_population
 from tests.networks.conftest import IMAGES
 
-SMALL = {"channels": 2, "cells": 1}
+SMALL = {"channels": 2, "cells": 2}
 # All five operations; a tensor that holds nothing, with convolutions on it.
 GENOTYPES = ([3, 2, 4, 1, 3, 0], [0, 3, 2, 1, 0, 4])
 
@@ -82,20 +83,21 @@ def test_running_moments_serve_both_alike(population, variables, images):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_parameters_of_other_operations_have_no_gradient():
-    """The edges that leave a tensor convolve 3 x 3, convolve 1 x 1 and skip."""
-    module = nb201_population._Operations(3)
-    x, ops = jnp.ones((2, 3, 3, 2)).at[:, 1].set(0.5), jnp.array([3, 2, 1])
-    variables = jax.jit(module.init, static_argnums=3)(jax.random.key(0), ops, x, False)
+def test_parameters_of_other_operations_have_no_gradient(population, variables, images):
+    """Of a 3x3 convolution, a 1x1 one and what is neither."""
+    genotype = jnp.array([3, 2, 1, 4, 1, 3])
 
     @jax.jit
     @jax.grad
     def gradient_of(params):
-        return module.apply({**variables, "params": params}, ops, x, False).sum()
+        given = {**variables, "params": params}
+        return population.apply(given, genotype, images)[:, 0].sum()
 
     gradient = gradient_of(variables["params"])
-    for name, used in (("conv3", 0), ("conv1", 1)):
-        assert [bool((one != 0).any()) for one in gradient[name]] == [i == used for i in range(3)]
+    for stage, (edge, gene) in itertools.product(range(3), enumerate(genotype)):
+        found = gradient[f"stage{stage}"][f"edge{edge}"]
+        for name, op in (("conv3", 3), ("conv1", 2)):
+            assert bool((found[name]["kernel"] != 0).any()) == (gene == op)
 
 
 def test_borders_of_a_pool_do_not_count():
