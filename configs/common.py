@@ -66,6 +66,7 @@ def default(space: str) -> ConfigDict:
                 "fine_first": False,
                 "polish_steps": 2000,
                 "polish_pool": 2048,
+                "polish_rate": 3e-3,
             },
             # The next-scale prior: generation that is asked for something.
             "prior": {

@@ -39,4 +39,5 @@ def get_config(variant: str = "") -> ConfigDict:
     config.model.hidden = 1024
     config.counts.polish_pool = 8192
     config.counts.polish_steps = 4000
+    config.counts.polish_rate = 1e-2
     return config

@@ -45,6 +45,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("counts.min_count", 1, _INF),
     ("counts.polish_steps", 0, 1_000_000),
     ("counts.polish_pool", 1, 10_000_000),
+    ("counts.polish_rate", 1e-12, 10),
     ("generation.count", 1, 1_000_000),
     ("generation.speed_batch", 1, 10_000_000),
     ("transfer.steps", 1, 1_000_000),

@@ -68,6 +68,7 @@ def build(
     fine_first: bool = False,
     polish_steps: int = 2000,
     polish_pool: int = 2048,
+    polish_rate: float = 3e-3,
 ) -> Generator:
     """Counts a training set with a trained quantizer and folds its decoder.
 
@@ -83,6 +84,7 @@ def build(
         coarse to fine has to begin with them.
       polish_steps: see ``polish.polish``; 0 leaves the decoder as trained.
       polish_pool: generated strings among which each of its steps looks for invalid ones.
+      polish_rate: learning rate of its first step.
     """
     codes = encode_all(model, variables, genotypes)
     count_model = counts.fit(
@@ -113,6 +115,7 @@ def build(
         read=generator.read,
         num_steps=polish_steps,
         pool=polish_pool,
+        learning_rate=polish_rate,
     )
     return dataclasses.replace(generator, decoder=decoder)
 
