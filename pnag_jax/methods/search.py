@@ -19,6 +19,7 @@ import numpy as np
 
 from pnag_jax.benchmarks import QueryLedger, Table, Task
 from pnag_jax.errors import UsageError
+from pnag_jax.methods import closures
 from pnag_jax.methods.base import Config, Method
 from pnag_jax.methods.results import SearchResult
 from pnag_jax.spaces import Space
@@ -110,9 +111,9 @@ def run(
     if hooks.load is not None and (tree := hooks.load(search.tree())) is not None:
         search.take(tree)
 
-    ask, tell = _compiled(method)
+    ask, tell = _compiled(method, batch)
     running = search.running(idle_limit)
-    compile_seconds = _compile(ask, tell, search, batch) if running.any() else 0.0
+    compile_seconds = _compile(ask, tell, search) if running.any() else 0.0
     saved_round = search.round
     going = hooks.anywhere(bool(running.any()))
     while going:
@@ -167,7 +168,7 @@ class _Search:
     def advance(self, ask: Callable, tell: Callable, batch: int, running: np.ndarray) -> None:
         """One round of all seeds; those that do not run are told nothing but NaN."""
         start = time.perf_counter()
-        proposals, states = ask(self.states, batch)
+        proposals, states = ask(self.states)
         genotypes = np.asarray(proposals)
         asked = time.perf_counter()
         values = _unanswered(genotypes.shape[:2], self.ledgers[0])
@@ -240,19 +241,16 @@ def _seed_ids(seeds: int | Sequence[int]) -> tuple[int, ...]:
 
 
 @functools.cache
-def _compiled(method: Method) -> tuple[Callable, Callable]:
-    """``ask`` and ``tell`` over a leading axis of seeds."""
-
-    def ask(states: PyTree, n: int) -> tuple[jax.Array, PyTree]:
-        return jax.vmap(lambda state: method.ask(state, n))(states)
-
-    return jax.jit(ask, static_argnums=1), jax.jit(jax.vmap(method.tell))
+def _compiled(method: Method, n: int) -> tuple[Callable, Callable]:
+    """``ask`` for ``n`` and ``tell``, over a leading axis of seeds."""
+    ask = jax.vmap(lambda state: method.ask(state, n))
+    return closures.jit(ask), jax.jit(jax.vmap(method.tell))
 
 
-def _compile(ask: Callable, tell: Callable, search: _Search, n: int) -> float:
+def _compile(ask: Callable, tell: Callable, search: _Search) -> float:
     """Seconds of a first round whose result is thrown away; both are pure."""
     start = time.perf_counter()
-    proposals, states = ask(search.states, n)
+    proposals, states = ask(search.states)
     values = _unanswered(proposals.shape[:2], search.ledgers[0])
     jax.block_until_ready(tell(states, proposals, values))
     return time.perf_counter() - start
