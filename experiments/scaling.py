@@ -3,8 +3,8 @@
     python -m experiments.scaling --topology=v5e:16x16 --workdir=runs/scaling
 
 * measured: weak and strong scaling over the local devices of the training steps (stage 1, the
-  prior, the surrogate) and of the samplers.  A CPU is cut into simulated devices, which shows
-  that the mechanism works and nothing about speed.
+  prior, the surrogate), of the samplers and of population training.  A CPU is cut into
+  simulated devices, which shows that the mechanism works and nothing about speed.
 * compiled: the same programs, by the TPU compiler, for one chip and for all chips of a slice that
   need not exist, under ``pmap`` and ``mesh``.  It needs libtpu: ``pip install "pnag_jax[tpu]"``.
 * ladder: priors from one million to one billion parameters, and what fits on a chip.
@@ -22,7 +22,7 @@ import sys
 from absl import flags
 
 from experiments import command
-from experiments.bench import programs
+from experiments.bench import population, programs
 from experiments.scaling_study import cells, outcome, runner, topology
 from experiments.scaling_study.topology import Slice
 from pnag_jax import spaces
@@ -48,6 +48,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     number("samples", 32_768, "Architectures a call, a chip.")
     number("ladder_batch", 64, "Examples a chip of the ladder's steps.")
     number("measured_batch", 64, "As --batch, where steps are measured on a CPU.")
+    number("members", 8, "Architectures a device of population training.")
     number("devices", 2, "Simulated devices at most, where there is a CPU alone.")
     number("processes", 2, "Compilers side by side.")
 
@@ -75,6 +76,7 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
         "samples": values.samples,
         "ladder_batch": values.ladder_batch,
         "measured_batch": values.measured_batch,
+        "members": values.members,
     }
     with Workdir(values.workdir, program=PROGRAM, config=config) as workdir:
         job = {"topology": found.name, "space": values.space, "repeats": 7, "seconds": 0.05}
@@ -111,6 +113,9 @@ def _measured(values: flags.FlagValues, environment: dict) -> list[cells.Cell]:
         samples = min(values.samples, 8 * values.measured_batch)
         batches = dict.fromkeys(programs.TRAINING, values.measured_batch)
         batches |= dict.fromkeys(programs.SAMPLING, samples)
+    if population.exists(values.space):
+        cells.check_divides("members", values.members, counts)
+        batches |= {programs.POPULATION: values.members}
     return cells.measured(counts, batches)
 
 

@@ -1,7 +1,8 @@
 """The programs whose speed and scaling are measured: the project's own training steps and samplers.
 
 A training program is a step of ``training.parallel`` with its state and its
-batches; a sampling program draws architectures from one key a device.
+batches; a sampling program draws architectures from one key a device.  Population training,
+which exchanges nothing, is measured alone and made by ``population``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from pnag_jax.training.parallel import StepFn
 TRAINING = ("stage1", "prior", "surrogate")
 SAMPLING = ("generation", "prior_sampling")
 PROGRAMS = TRAINING + SAMPLING
+POPULATION = "population"
 # Studied under both strategies; the others, which exchange what one of these does, under mesh.
 COMPARED = ("stage1", "prior", "generation")
 

@@ -1,4 +1,4 @@
-"""Speed of training steps: stage 1 under both strategies and one a dispatch, and the prior."""
+"""Speed of training steps: of stage 1, of the prior, and of populations of architectures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from experiments.bench import costs, programs, timing
+from experiments.bench import costs, population, programs, timing
 from experiments.bench.costs import Work
 from experiments.bench.machine import Peaks
 from experiments.bench.programs import Training
@@ -70,7 +70,19 @@ def measure(
                     xla=cost._asdict(),
                 )
             )
-    return entries
+    space = generator.model.space.name
+    return entries + ([_population(space, effort)] if population.exists(space) else [])
+
+
+def _population(space: str, effort: Effort, each: int = 8) -> dict[str, Any]:
+    """Members that are trained at once; no roofline, since XLA counts all their branches."""
+    devices = jax.local_devices()
+    members = each * len(devices)
+    timed = timing.measure(population.epoch(space, devices, members), effort)
+    name, amount = "training step of a population, a member", population.STEPS * members
+    return timing.entry(
+        name, timed, amount, "step", strategy="pmap", members=members, devices=len(devices)
+    )
 
 
 def _time(epoch: parallel.Epoch, state: Any, data: Any, effort: Effort) -> timing.Timing:

@@ -23,10 +23,10 @@ class Cell(NamedTuple):
     Attributes:
       part: of ``PARTS``.
       study: "weak" or "strong"; of a ladder how its state is placed.
-      program: of ``programs.PROGRAMS``, or a rung's name.
+      program: of ``programs.PROGRAMS``, ``programs.POPULATION``, or a rung's name.
       strategy: "pmap" or "mesh".
       devices: how many.
-      each: examples or samples a device.
+      each: examples, samples, or members of a population a device.
       model: devices that share one copy of the state.
     """
 
@@ -84,28 +84,31 @@ def longest_first(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def measured(counts: Sequence[int], batches: Mapping[str, int]) -> list[Cell]:
-    """Weak scaling of every program over local devices, strong scaling of the steps.
+    """Weak scaling of every program over local devices, strong scaling of what trains.
 
     Args:
       counts: of devices, the first of them 1.
-      batches: as in ``compiled``.
+      batches: as in ``compiled``; also of population training, where the space has it.
     """
     weak = [
         Cell(MEASURED, WEAK, name, strategy, count, batches[name])
         for count in counts
-        for name in programs.PROGRAMS
+        for name in batches
         for strategy in _strategies(name)
     ]
     return weak + [
         Cell(MEASURED, STRONG, name, _strategies(name)[0], count, batches[name] // count)
         for count in counts
-        for name in programs.TRAINING
+        for name in batches
+        if name not in programs.SAMPLING
         # On one device both studies are the same.
         if count > 1
     ]
 
 
 def _strategies(program: str) -> tuple[str, ...]:
+    if program == programs.POPULATION:
+        return ("pmap",)
     return STRATEGIES if program in programs.COMPARED else ("mesh",)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from experiments.bench import programs, timing
+from experiments.bench import population, programs, timing
 from experiments.bench.timing import Effort
 from experiments.scaling_study import placing
 from pnag_jax.generation import Generator
@@ -23,21 +23,24 @@ def measure(
     """A cell of the study.
 
     Args:
-      name: of ``programs.PROGRAMS``.
+      name: of ``programs.PROGRAMS``, or ``programs.POPULATION``.
       generator: gives model, data and tables.
       strategy: "pmap" or "mesh".
       count: the first so many local devices.
-      each: examples, or samples, a device.
+      each: examples, samples, or members of a population a device.
       effort: how long.
 
     Returns:
       ``seconds`` of a step or a call with quartiles, the ``rate`` in examples
-      a second, ``backend``, ``device_kind`` and ``simulated``: whether the
+      (steps of a member) a second, ``backend``, ``device_kind`` and ``simulated``: whether the
       devices are shares of one CPU.
     """
     devices = jax.local_devices()[:count]
     if name in programs.TRAINING:
         timed, steps = _time_steps(name, generator, strategy, devices, each, effort), _STEPS
+    elif name == programs.POPULATION:
+        call = population.epoch(generator.model.space.name, devices, each * count)
+        timed, steps = timing.measure(call, effort), population.STEPS
     else:
         timed, steps = _time_sampler(name, generator, strategy, devices, each, effort), 1
     backend = jax.default_backend()

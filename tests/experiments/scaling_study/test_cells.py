@@ -72,6 +72,16 @@ def test_every_program_is_compiled_for_one_chip_and_for_all():
     assert {c.each for c in found if c.study == "strong"} == {64 // 16}
 
 
+def test_what_trains_is_measured_in_both_studies():
+    found = cells.measured([1, 2], {**BATCHES, "population": 4})
+    weak = {(c.program, c.devices, c.each) for c in found if c.study == "weak"}
+    assert {("population", 1, 4), ("population", 2, 4), ("prior", 2, 64)} < weak
+    assert {c.strategy for c in found if c.program == "population"} == {"pmap"}
+    strong = {(c.program, c.devices, c.each) for c in found if c.study == "strong"}
+    trained = {(name, 2, 32) for name in ("stage1", "prior", "surrogate")}
+    assert strong == trained | {("population", 2, 2)}
+
+
 def test_quick_cells_come_last():
     found = cells.longest_first(cells.compiled(POD, BATCHES) + cells.ladder(POD, (4, 4), 8))
     kinds = [c.study == "strong" or c.program in ("generation", "prior_sampling") for c in found]
