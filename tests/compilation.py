@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import os
 from collections.abc import Iterator
 
@@ -16,8 +18,22 @@ def hasten() -> None:
         quick = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
         # What the caller asks for comes last and counts.
         os.environ["XLA_FLAGS"] = f"{quick} {os.environ.get('XLA_FLAGS', '')}"
+        _share_contexts()
     os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
     jax.config.update("jax_disable_most_optimizations", True)
+
+
+def _share_contexts(uses: int = 200) -> None:
+    """Makes a context serve many small programs: making one takes as long as compiling one.
+
+    A context keeps the constants of what was lowered with it, and is therefore
+    changed now and then.
+    """
+    from jax._src.interpreters import mlir
+
+    make, made = mlir.make_ir_context, itertools.count()
+    shared = functools.lru_cache(maxsize=1)(lambda _: make())
+    mlir.make_ir_context = lambda: shared(next(made) // uses)
 
 
 @contextlib.contextmanager
