@@ -67,13 +67,14 @@ def accepted(space_name: str) -> tuple[str, ...]:
     return proxies.names() if space_name in _SKELETONS else COSTS
 
 
-def resolve(asked: str, space_name: str) -> str | None:
+def resolve(asked: str, space_name: str, field: str = "--hint") -> str | None:
     """The score that is meant, None for no hint.
 
     Args:
       asked: ``none``, a score, or ``auto``: SynFlow where one program scores all
         networks of the space, and nothing elsewhere.
       space_name: which space.
+      field: the flag or the field of the config that asks, for the message.
 
     Raises:
       UsageError: a score that cannot be had.
@@ -83,7 +84,7 @@ def resolve(asked: str, space_name: str) -> str | None:
         return None
     if asked != AUTO and asked not in scores:
         raise UsageError(
-            f"hint {asked!r}: accepted for space {space_name} are {AUTO}, {NONE},"
+            f"{field}={asked}: accepted for space {space_name} are {AUTO}, {NONE},"
             f" {', '.join(scores)}"
         )
     return _USUAL if asked == AUTO else asked

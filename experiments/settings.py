@@ -88,8 +88,8 @@ def check(config: ConfigDict, space: Space) -> None:
     if not 8 <= width <= 65536 or width % 8:
         raise UsageError(f"config.transfer.width = {width}; accepted are multiples of 8")
     model(config, space)
-    for hint in (config.search.hint, config.transfer.hint):
-        hinting.resolve(hint, space.name)
+    for group in ("search", "transfer"):
+        hinting.resolve(config[group].hint, space.name, f"--config.{group}.hint")
     for group, registry in (("search", methods), ("objectives", several)):
         names = words(config[group].methods)
         for name in names:

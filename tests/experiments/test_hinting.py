@@ -23,7 +23,7 @@ def test_auto_is_synflow_where_one_program_scores_all_networks():
 
 
 def test_a_score_that_cannot_be_had_is_refused():
-    with pytest.raises(UsageError, match="hint 'synflow': accepted for space gnn are auto, none"):
+    with pytest.raises(UsageError, match="--hint=synflow: accepted for space gnn are auto, none"):
         hinting.resolve("synflow", "gnn")
 
 
