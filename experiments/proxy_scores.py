@@ -26,8 +26,8 @@ from pnag_jax.training.workdir import Workdir
 
 NOISE = "noise"
 TABLE = "table.npz"
-# Architectures between two saves.
-_PART = 128
+# Architectures between two saves, where one program scores all, and where each is compiled.
+_PART, _COMPILED_PART = 128, 4
 _CLASSES = 10
 
 
@@ -166,10 +166,12 @@ def _scores(
     """All scores, NaN where not finite, and the seconds that they took."""
     found: dict[str, list[np.ndarray]] = {proxy.name: [] for proxy in plan.proxies}
     seconds = 0.0
-    starts = range(0, len(plan.rows), _PART)
+    one_program = networks.has_branches(plan.table.space_name)
+    size = _PART if one_program else _COMPILED_PART
+    starts = range(0, len(plan.rows), size)
     with Progress().task("scores", len(plan.rows), unit="architectures") as bar:
         for start in starts:
-            rows = plan.rows[start : start + _PART]
+            rows = plan.rows[start : start + size]
             phase = Phase(folder.path, f"scores-{start}", {"rows": rows.tolist()})
             kept = phase.result
             if kept is None:
@@ -178,8 +180,8 @@ def _scores(
                     plan.proxies,
                     plan.table.space_name,
                     # One shape, one program: the last part is filled up.
-                    plan.table.genotypes[np.resize(rows, _PART)]
-                    if networks.has_branches(plan.table.space_name) and len(starts) > 1
+                    plan.table.genotypes[np.resize(rows, size)]
+                    if one_program and len(starts) > 1
                     else plan.table.genotypes[rows],
                     plan.inputs,
                     plan.labels,
