@@ -18,7 +18,7 @@ from pnag_jax.benchmarks import Table
 from pnag_jax.errors import UsageError
 from pnag_jax.export.inputs import example_input
 from pnag_jax.generation import promise
-from pnag_jax.proxies import Proxy, score_all
+from pnag_jax.proxies import Proxy, in_one_program, score_all
 from pnag_jax.training import files
 from pnag_jax.training.interrupts import Interrupt
 from pnag_jax.training.progress import Progress
@@ -166,7 +166,7 @@ def _scores(
     """All scores, NaN where not finite, and the seconds that they took."""
     found: dict[str, list[np.ndarray]] = {proxy.name: [] for proxy in plan.proxies}
     seconds = 0.0
-    one_program = networks.has_branches(plan.table.space_name)
+    one_program = in_one_program(plan.table.space_name, plan.proxies)
     size = _PART if one_program else _COMPILED_PART
     starts = range(0, len(plan.rows), size)
     with Progress().task("scores", len(plan.rows), unit="architectures") as bar:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pnag_jax.errors import UsageError
 from pnag_jax.proxies import jacob_cov, naswot, saliency, size
 from pnag_jax.proxies.base import Probe, Proxy
-from pnag_jax.proxies.scoring import probe, score_all
+from pnag_jax.proxies.scoring import in_one_program, probe, score_all
 
 _PROXIES: tuple[Proxy, ...] = (
     size.FLOPS,
@@ -36,4 +36,4 @@ def get(name: str) -> Proxy:
     return _REGISTRY[name]
 
 
-__all__ = ["Probe", "Proxy", "get", "names", "probe", "score_all"]
+__all__ = ["Probe", "Proxy", "get", "in_one_program", "names", "probe", "score_all"]

@@ -46,6 +46,8 @@ class Proxy(NamedTuple):
         do not allow.
       double: whether its values leave the range of float32 on networks of usual
         depth, so that it is computed in float64.
+      by_weights: whether what it sums over weights is 0 for one that does not count,
+        so that an architecture can be scored within the network of all.
       cost: the function of every space that says it of a genotype, for networks
         with the skeleton of the literature; None where networks have to be built.
     """
@@ -54,6 +56,7 @@ class Proxy(NamedTuple):
     score: Callable[[Probe], jax.Array]
     gradients_of_inputs: bool = False
     double: bool = False
+    by_weights: bool = False
     cost: str | None = None
 
 

@@ -64,7 +64,7 @@ def _of_weights(tree: Any) -> Any:
     return jax.tree_util.tree_map_with_path(keep, tree)
 
 
-GRAD_NORM = Proxy("grad_norm", grad_norm)
-SNIP = Proxy("snip", snip)
-GRASP = Proxy("grasp", grasp)
-SYNFLOW = Proxy("synflow", synflow, double=True)
+GRAD_NORM = Proxy("grad_norm", grad_norm, by_weights=True)
+SNIP = Proxy("snip", snip, by_weights=True)
+GRASP = Proxy("grasp", grasp, by_weights=True)
+SYNFLOW = Proxy("synflow", synflow, double=True, by_weights=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -31,7 +32,7 @@ def probe(
       variables: as ``network.init`` makes them.
       inputs: ``[B, ...]``.
       labels: int ``[B, ...]``, one each logit vector.
-      genotype: int32 ``[L]`` for a network of ``networks.branches``.
+      genotype: int32 ``[L]`` for a network of ``networks.branches`` or ``population``.
     """
     others = {name: tree for name, tree in variables.items() if name != "params"}
     before = () if genotype is None else (genotype,)
@@ -66,8 +67,8 @@ def score_all(
 ) -> dict[str, np.ndarray]:
     """Scores of networks that are initialised here, and what spaces say of their size.
 
-    A space of which ``networks.branches`` exist is scored by one compiled program a
-    call; another one compiles for each architecture.
+    Where ``in_one_program`` says so one compiled program scores all architectures of a
+    call; else each is compiled.
 
     Args:
       proxies: of the registry.
@@ -96,27 +97,52 @@ def score_all(
     space = spaces.get(space_name)
     found = {proxy.name: getattr(space, proxy.cost)(genotypes) for proxy in proxies if proxy.cost}
     built = [proxy for proxy in proxies if not proxy.cost]
-    for double in sorted({proxy.double for proxy in built}):
-        chosen = {proxy.name: proxy.score for proxy in built if proxy.double == double}
+    for double, at_once in itertools.product((False, True), repeat=2):
+        chosen = {
+            proxy.name: proxy.score
+            for proxy in built
+            if (proxy.double, in_one_program(space_name, [proxy])) == (double, at_once)
+        }
+        if not chosen:
+            continue
+        nets = (
+            [_of_all(space_name, num_classes, skeleton)]
+            if at_once
+            else (networks.build(space_name, row, num_classes, **skeleton) for row in genotypes)
+        )
         with jax.enable_x64(double):
-            scores = _score(
-                chosen, space_name, genotypes, batch, key, num_classes, together, skeleton, double
-            )
-        found.update(scores)
+            found.update(_score(chosen, nets, genotypes, batch, key, together, at_once, double))
     return {proxy.name: np.asarray(found[proxy.name], np.float32) for proxy in proxies}
+
+
+def in_one_program(space_name: str, proxies: Iterable[Proxy]) -> bool:
+    """Whether one compiled program scores all architectures of a space by some proxies.
+
+    It does where ``networks.branches`` exist, and where ``networks.population`` does if
+    what is left out of a network counts for nothing.
+    """
+    if networks.has_branches(space_name):
+        return True
+    return networks.has_population(space_name) and all(p.by_weights or p.cost for p in proxies)
+
+
+def _of_all(space_name: str, num_classes: int, skeleton: Mapping[str, Any]) -> nn.Module:
+    """The network that takes a genotype as data."""
+    of = networks.branches if networks.has_branches(space_name) else networks.population
+    return of(space_name, num_classes, **skeleton)
 
 
 def _score(
     scores: Mapping[str, Any],
-    space_name: str,
+    nets: Iterable[nn.Module],
     genotypes: np.ndarray,
     batch: tuple[np.ndarray, np.ndarray],
     key: jax.Array,
-    num_classes: int,
     together: int,
-    skeleton: Mapping[str, Any],
+    at_once: bool,
     double: bool,
 ) -> dict[str, np.ndarray]:
+    """Scores ``[K]`` by networks of one genotype each, or ``at_once`` by one network of all."""
     inputs, labels = batch
     # Threefry is compiled anew for every parameter: five sixths of the time that
     # compiling an initialisation takes.
@@ -132,18 +158,13 @@ def _score(
         seen = probe(network, variables, inputs, labels, genotype)
         return {name: score(seen) for name, score in scores.items()}
 
-    if networks.has_branches(space_name):
-        network = networks.branches(space_name, num_classes, **skeleton)
+    if at_once:
+        (network,) = nets
         mapped = functools.partial(
             jax.lax.map,
             functools.partial(one, network),
             batch_size=together if together > 1 else None,
         )
         return jax.device_get(jax.jit(mapped)(jnp.asarray(genotypes)))
-    rows = [
-        jax.jit(
-            functools.partial(one, networks.build(space_name, row, num_classes, **skeleton), None)
-        )()
-        for row in genotypes
-    ]
+    rows = [jax.jit(functools.partial(one, network, None))() for network in nets]
     return {name: np.array([row[name] for row in rows]) for name in scores}

@@ -9,6 +9,7 @@ import pytest
 
 from pnag_jax import networks, proxies
 from pnag_jax.errors import UsageError
+from pnag_jax.networks import mbconv
 
 SKELETON = {"channels": 2, "cells": 1}
 # conv3x3 on all edges; a skip connection from input to output; nothing at all.
@@ -62,3 +63,31 @@ def test_unknown_proxies_and_tokens_are_refused(batch):
     tokens = jnp.zeros((2, 5), jnp.int32)
     with pytest.raises(UsageError, match="jacob_cov: has no meaning for tokens"):
         score(["jacob_cov"], CELLS, (tokens, tokens))
+
+
+def test_what_a_network_leaves_out_of_the_network_of_all_counts_for_nothing(batch):
+    """Both kinds of blocks, and identities with and without a convolution."""
+    genotype, small = [0, 0, 1, 2, 0, 2, 1, 0], {"channels": 4, "head_channels": 8}
+    network = networks.build("macro", genotype, 3, **small)
+    everything = networks.population("macro", 3, **small)
+    own = jax.jit(network.init)(jax.random.key(0), batch[0][:1])
+    whole = jax.jit(everything.init)(jax.random.key(1), jnp.array(genotype), batch[0][:1])
+    given = mbconv.copy_in(own, whole)
+    chosen = [proxies.get(name) for name in ("grad_norm", "snip", "synflow")]
+    assert proxies.in_one_program("macro", chosen)
+
+    @jax.jit
+    def scores(own, given):
+        alone = proxies.probe(network, own, *batch)
+        within = proxies.probe(everything, given, *batch, jnp.array(genotype))
+        return [(proxy.score(alone), proxy.score(within)) for proxy in chosen]
+
+    for alone, within in jax.device_get(scores(own, given)):
+        np.testing.assert_allclose(within, alone, rtol=1e-3)
+
+
+def test_what_counts_more_than_weights_needs_a_network_of_its_own():
+    assert proxies.in_one_program("macro", map(proxies.get, ("snip", "params")))
+    assert not proxies.in_one_program("macro", map(proxies.get, ("snip", "naswot")))
+    assert not proxies.in_one_program("gpt2", [proxies.get("snip")])
+    assert proxies.in_one_program("nb201", map(proxies.get, proxies.names()))
