@@ -28,7 +28,7 @@ from pnag_jax.errors import UsageError
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the program's flags."""
     flags.DEFINE_string("source", None, "Official file or folder.", values, required=True)
-    flags.DEFINE_string("out", None, "Folder of the table.", values, required=True)
+    flags.DEFINE_string("out", None, "Folder of the table, made if missing.", values, required=True)
     flags.DEFINE_enum("layout", None, list(importers.LAYOUTS), "What it is.", values)
     flags.DEFINE_string("name", None, "Name of the table; the layout's by default.", values)
     flags.DEFINE_string("join", None, "Table of the same space that gets the columns.", values)
@@ -43,8 +43,10 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
     name = layout.table if values.name is None else values.name
     if not name or "/" in name or name.startswith("."):
         raise UsageError(f"--name={name}: accepted is a plain file name, without .npz")
-    if not out.is_dir():
-        raise UsageError(f"--out={out}: no such folder")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out={out}: cannot be made a folder: {error.strerror}") from error
     # Read first: a table that is not there should not cost minutes.
     beside = benchmarks.read_table(values.join) if values.join else None
     command.say(f"reading {source} as {layout.name}")

@@ -17,7 +17,6 @@ from tests.experiments.small_run import ROOT
 @pytest.fixture
 def given(tmp_path):
     """A function that runs the program with flags, its output folder beside the source."""
-    (tmp_path / "out").mkdir()
 
     def run(*arguments: str) -> None:
         values = flags.FlagValues()
@@ -69,7 +68,7 @@ def test_flags_that_are_not_accepted(given, source, tmp_path):
     for arguments, reason in {
         (f"--source={tmp_path}/none",): "--source=.*none: no such file or folder",
         (f"--source={source}", "--name=a/b"): "--name=a/b: accepted is a plain file name",
-        (f"--source={source}", f"--out={tmp_path}/none"): "--out=.*none: no such folder",
+        (f"--source={source}", f"--out={source}"): "--out=.*: cannot be made a folder: File exists",
         (f"--source={source}", f"--join={tmp_path}/none"): "none: cannot read: No such file",
     }.items():
         with pytest.raises(UsageError, match=reason):
