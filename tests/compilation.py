@@ -27,13 +27,18 @@ def _share_contexts(uses: int = 200) -> None:
     """Makes a context serve many small programs: making one takes as long as compiling one.
 
     A context keeps the constants of what was lowered with it, and is therefore
-    changed now and then.
+    changed now and then.  What is compiled while another program is lowered gets one of
+    its own: in that one's it would become a part of it.
     """
     from jax._src.interpreters import mlir
 
     make, made = mlir.make_ir_context, itertools.count()
     shared = functools.lru_cache(maxsize=1)(lambda _: make())
-    mlir.make_ir_context = lambda: shared(next(made) // uses)
+
+    def lend() -> mlir.ir.Context:
+        return make() if mlir.ir.Context.current else shared(next(made) // uses)
+
+    mlir.make_ir_context = lend
 
 
 @contextlib.contextmanager
