@@ -21,10 +21,10 @@ from ml_collections import ConfigDict
 from experiments import settings
 from experiments.phases import Phase
 from pnag_jax import generation, losses
+from pnag_jax.codebook import codebook_use
 from pnag_jax.generation import Generator, Split
 from pnag_jax.models import stage1, stage1_step
 from pnag_jax.models.stage1 import Stage1, Variables
-from pnag_jax.quantization import codebook_use
 from pnag_jax.spaces import Space
 from pnag_jax.training import hosts, loop, metrics, parallel
 from pnag_jax.training.checkpoints import Checkpoints

@@ -22,13 +22,34 @@ the nearest vector of one codebook that all scales share, expand back to
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
+
+from pnag_jax.codebook import look_up, nearest_code
+from pnag_jax.resampling import (
+    MATRIX_UNIT,
+    expand,
+    interpolation_matrix,
+    mix_cells,
+    pooling_matrix,
+    region_average,
+)
+
+__all__ = [
+    "Quantized",
+    "dequantize",
+    "expand",
+    "map_weights",
+    "nearest_code",
+    "pooled_targets",
+    "quantize",
+    "region_average",
+    "scale_schedule",
+]
 
 
 class Quantized(NamedTuple):
@@ -44,20 +65,6 @@ class Quantized(NamedTuple):
     codes: tuple[jax.Array, ...]
     partials: jax.Array
     output: jax.Array
-
-
-class CodebookState(NamedTuple):
-    """A codebook kept by exponential moving averages.
-
-    Attributes:
-      codebook: ``[V, C]``.
-      counts: ``[V]``, moving average of how often a code was chosen a step.
-      sums: ``[V, C]``, moving average of the vectors that chose it.
-    """
-
-    codebook: jax.Array
-    counts: jax.Array
-    sums: jax.Array
 
 
 def scale_schedule(num_nodes: int, kind: str = "linear") -> tuple[int, ...]:
@@ -90,37 +97,6 @@ def scale_schedule(num_nodes: int, kind: str = "linear") -> tuple[int, ...]:
     return tuple(scales)
 
 
-# Rows and columns of the matrix unit of a TPU.
-_MATRIX_UNIT = 128
-# Below this moving count a code keeps its place.
-_LEAST_COUNT = 1e-20
-
-
-@functools.cache
-def pooling_matrix(size: int, n: int) -> np.ndarray:
-    """One axis of adaptive average pooling, float64 ``[n, size]``.
-
-    Row ``i`` averages ``floor(i size / n) .. ceil((i + 1) size / n) - 1``.
-    """
-    matrix = np.zeros((n, size))
-    for i in range(n):
-        start, stop = i * size // n, -(-(i + 1) * size // n)
-        matrix[i, start:stop] = 1 / (stop - start)
-    return matrix
-
-
-@functools.cache
-def interpolation_matrix(n: int, size: int) -> np.ndarray:
-    """One axis of linear interpolation at half-pixel centres, float64 ``[size, n]``."""
-    position = np.clip((np.arange(size) + 0.5) * n / size - 0.5, 0, n - 1)
-    low = np.floor(position).astype(int)
-    high = np.minimum(low + 1, n - 1)
-    matrix = np.zeros((size, n))
-    np.add.at(matrix, (np.arange(size), low), 1 - (position - low))
-    np.add.at(matrix, (np.arange(size), high), position - low)
-    return matrix
-
-
 def map_weights(
     scales: Sequence[int], size: int, *, residual: bool = True, refined: bool = False
 ) -> list[np.ndarray]:
@@ -134,131 +110,23 @@ def map_weights(
       size: ``N``.
       residual: as in ``quantize``; so is ``refined``.
     """
+    return list(_weights_by_scale(_Accumulator(tuple(scales), size, residual, refined)))[-1]
+
+
+def _weights_by_scale(form: _Accumulator) -> Iterator[list[np.ndarray]]:
+    """After every scale ``t``, the weights of the scales until then in its partial."""
+    size = form.size
     weights: list[np.ndarray] = []
-    for t, n in enumerate(scales):
+    for t, n in enumerate(form.scales):
         up = np.kron(*[interpolation_matrix(n, size)] * 2)
-        if refined:
+        if form.refined:
             kept = np.eye(size * size) - up @ np.kron(*[pooling_matrix(size, n)] * 2)
             weights = [kept @ w for w in weights]
-        elif not residual:
+        elif not form.residual:
             weights = [w * (t / (t + 1)) for w in weights]
             up = up / (t + 1)
-        weights.append(up)
-    return weights
-
-
-def _both_axes(x: jax.Array, matrix: np.ndarray) -> jax.Array:
-    """Applies one matrix to both map axes of ``[..., N, N, C]``."""
-    if matrix.shape[0] == matrix.shape[1]:
-        return x  # as many cells as nodes: both directions are the identity
-    if matrix.shape[1] ** 2 > _MATRIX_UNIT:
-        return _one_by_one(matrix, x)
-    return jax.lax.platform_dependent(
-        x,
-        cpu=functools.partial(_one_by_one, matrix),
-        default=functools.partial(_at_once, matrix),
-    )
-
-
-def _one_by_one(matrix: np.ndarray, x: jax.Array) -> jax.Array:
-    m = jnp.asarray(matrix, _wide(x.dtype))
-    both = jnp.einsum("ia,jb,...abc->...ijc", m, m, x, precision=jax.lax.Precision.HIGHEST)
-    return both.astype(x.dtype)
-
-
-def _at_once(matrix: np.ndarray, x: jax.Array) -> jax.Array:
-    """As one product over all cells, which fills a matrix unit where that over an axis cannot."""
-    n, size = matrix.shape
-    *lead, _, _, channels = x.shape
-    m = jnp.asarray(np.kron(matrix, matrix), _wide(x.dtype))
-    cells = x.reshape(*lead, size * size, channels)
-    both = jnp.einsum("ia,...ac->...ic", m, cells, precision=jax.lax.Precision.HIGHEST)
-    return both.reshape(*lead, n, n, channels).astype(x.dtype)
-
-
-def _wide(dtype: jnp.dtype) -> jnp.dtype:
-    """The dtype to compute in: at least float32, so that 16 bits round once."""
-    return jnp.promote_types(dtype, jnp.float32)
-
-
-def region_average(x: jax.Array, n: int) -> jax.Array:
-    """Adaptive average pooling: ``[..., N, N, C] -> [..., n, n, C]``.
-
-    Cell ``i`` of an axis averages ``floor(i N / n) .. ceil((i + 1) N / n) - 1``;
-    neighbouring regions overlap where ``n`` does not divide ``N``.
-
-    >>> x = jnp.arange(9.0).reshape(3, 3, 1)  # rows 0 1 2, 3 4 5, 6 7 8
-    >>> region_average(x, 2)[..., 0].tolist()
-    [[2.0, 3.0], [5.0, 6.0]]
-    """
-    return _both_axes(x, pooling_matrix(x.shape[-2], n))
-
-
-def expand(x: jax.Array, size: int) -> jax.Array:
-    """Bilinear interpolation: ``[..., n, n, C] -> [..., size, size, C]``.
-
-    Half-pixel centres, edges clamped: the convention that others call
-    ``align_corners=False``.
-
-    >>> expand(jnp.array([[0.0, 4.0], [0.0, 4.0]])[..., None], 4)[0, :, 0].tolist()
-    [0.0, 1.0, 3.0, 4.0]
-    """
-    return _both_axes(x, interpolation_matrix(x.shape[-2], size))
-
-
-def nearest_code(x: jax.Array, codebook: jax.Array) -> jax.Array:
-    """Index of the nearest code: ``[..., C], [V, C] -> int32 [...]``.
-
-    Euclidean distance; the lowest index wins a tie.
-
-    >>> codebook = jnp.array([[0.0], [2.0], [2.0]])
-    >>> nearest_code(jnp.array([[0.9], [1.0], [1.1]]), codebook).tolist()
-    [0, 0, 1]
-    """
-    wide = _wide(jnp.promote_types(x.dtype, codebook.dtype))
-    return jax.lax.platform_dependent(
-        *jax.lax.stop_gradient((x.astype(wide), codebook.astype(wide))),
-        cpu=_nearest_by_comparison,
-        default=_nearest_by_argmin,
-    )
-
-
-# |x|^2 is the same for every code and left out.  Accelerators round the factors
-# of a product to fewer bits unless told not to, which would hand vectors to the
-# wrong code.
-
-
-def _nearest_by_comparison(x: jax.Array, codebook: jax.Array) -> jax.Array:
-    num_codes, channels = codebook.shape
-    # Codes lead, so that both reductions run over vectors of positions; as min and
-    # comparison they are several times faster on CPUs than argmin.
-    flat = x.reshape(-1, channels)
-    product = jnp.matmul(codebook, flat.T, precision=jax.lax.Precision.HIGHEST)
-    distance = jnp.sum(codebook**2, axis=-1)[:, None] - 2 * product
-    at_minimum = distance <= distance.min(axis=0)
-    index = jnp.arange(num_codes, dtype=jnp.int32)[:, None]
-    nearest = jnp.min(jnp.where(at_minimum, index, num_codes - 1), axis=0)
-    return nearest.reshape(x.shape[:-1])
-
-
-def _nearest_by_argmin(x: jax.Array, codebook: jax.Array) -> jax.Array:
-    # Axes stay apart: on a TPU joining them is a copy with its own long program.
-    product = jnp.einsum("...c,vc->...v", x, codebook, precision=jax.lax.Precision.HIGHEST)
-    distance = jnp.sum(codebook**2, axis=-1) - 2 * product
-    return jnp.argmin(distance, axis=-1).astype(jnp.int32)
-
-
-def _look_up(codebook: jax.Array, codes: jax.Array) -> jax.Array:
-    """The vectors of codes: ``[V, C], int [...] -> [..., C]``."""
-    return jax.lax.platform_dependent(
-        codebook, codes, cpu=lambda codebook, codes: codebook[codes], default=_look_up_by_product
-    )
-
-
-def _look_up_by_product(codebook: jax.Array, codes: jax.Array) -> jax.Array:
-    """A gather of short rows costs an accelerator more than a product with ones and zeros."""
-    chosen = jax.nn.one_hot(codes, len(codebook), dtype=codebook.dtype)
-    return jnp.matmul(chosen, codebook, precision=jax.lax.Precision.HIGHEST)
+        weights = [*weights, up]
+        yield weights
 
 
 class _Accumulator(NamedTuple):
@@ -269,20 +137,99 @@ class _Accumulator(NamedTuple):
     residual: bool
     refined: bool
 
-    def target(self, e: jax.Array, total: jax.Array) -> jax.Array:
-        """What the next scale pools and quantizes."""
-        return e - total if self.residual and not self.refined else e
+    @property
+    def in_turn(self) -> bool:
+        """Whether what a scale quantizes depends on the scales before it."""
+        return self.residual and not self.refined
 
-    def add(
-        self, total: jax.Array, codes: jax.Array, codebook: jax.Array, phi: jax.Array | None, t: int
-    ) -> jax.Array:
-        """The partial after scale ``t`` (from 0): ``[..., N, N, C]``."""
-        new = expand(_look_up(codebook, codes), self.size)
-        if phi is not None:
-            new = new @ phi[t]
+    @property
+    def at_once(self) -> bool:
+        """Whether all scales together are few enough cells for one product over cells."""
+        return self.size**2 <= MATRIX_UNIT
+
+    def add(self, total: jax.Array, vectors: jax.Array, t: int) -> jax.Array:
+        """The partial after scale ``t`` (from 0): ``[..., N, N, C]``, of ``[..., n_t, n_t, C]``."""
+        n = self.scales[t]
         if self.refined:
-            return total - expand(region_average(total, self.scales[t]), self.size) + new
+            if n == self.size:
+                return vectors
+            return total + expand(vectors - region_average(total, n), self.size)
+        new = expand(vectors, self.size)
         return total + new if self.residual else total + (new - total) / (t + 1)
+
+
+def _partials(form: _Accumulator, vectors: Sequence[jax.Array]) -> jax.Array:
+    """The map after every scale, of the vectors of all: ``[T, ..., N, N, C]``."""
+    if not form.at_once:
+        return _partials_in_turn(form, *vectors)
+    return jax.lax.platform_dependent(
+        *vectors,
+        cpu=functools.partial(_partials_in_turn, form),
+        default=functools.partial(_partials_at_once, form),
+    )
+
+
+def _partials_in_turn(form: _Accumulator, *vectors: jax.Array) -> jax.Array:
+    *lead, _, _, channels = vectors[0].shape
+    total = jnp.zeros((*lead, form.size, form.size, channels), vectors[0].dtype)
+    partials = []
+    for t, new in enumerate(vectors):
+        total = form.add(total, new, t)
+        partials.append(total)
+    return jnp.stack(partials)
+
+
+def _partials_at_once(form: _Accumulator, *vectors: jax.Array) -> jax.Array:
+    """Each partial is linear in the vectors: one long product in the place of many short ones."""
+    *lead, _, _, channels = vectors[0].shape
+    count, cells = len(form.scales), form.size**2
+    weights = np.zeros((count, cells, sum(n * n for n in form.scales)))
+    for t, parts in enumerate(_weights_by_scale(form)):
+        known = np.concatenate(parts, axis=1)
+        weights[t, :, : known.shape[1]] = known
+    mixed = mix_cells(weights.reshape(count * cells, -1), _joined(vectors))
+    maps = mixed.reshape(*lead, count, form.size, form.size, channels)
+    return jnp.moveaxis(maps, -4, 0)
+
+
+def _pooled(form: _Accumulator, e: jax.Array) -> jax.Array:
+    """The map at every scale, cells of all scales in a row: ``[..., D, C]``."""
+    if not form.at_once:
+        return _pooled_in_turn(form, e)
+    return jax.lax.platform_dependent(
+        e,
+        cpu=functools.partial(_pooled_in_turn, form),
+        default=functools.partial(_pooled_at_once, form),
+    )
+
+
+def _pooled_in_turn(form: _Accumulator, e: jax.Array) -> jax.Array:
+    return _joined([region_average(e, n) for n in form.scales])
+
+
+def _pooled_at_once(form: _Accumulator, e: jax.Array) -> jax.Array:
+    rows = [np.kron(*[pooling_matrix(form.size, n)] * 2) for n in form.scales]
+    *lead, _, _, channels = e.shape
+    return mix_cells(np.concatenate(rows), e.reshape(*lead, form.size**2, channels))
+
+
+def _joined(maps: Sequence[jax.Array]) -> jax.Array:
+    """``[..., n_t, n_t, C]`` of all scales as ``[..., D, C]``."""
+    flat = [x.reshape(*x.shape[:-3], -1, x.shape[-1]) for x in maps]
+    return jnp.concatenate(flat, axis=-2)
+
+
+def _apart(cells: jax.Array, scales: Sequence[int], axis: int) -> list[jax.Array]:
+    """Cells of all scales along an axis as one ``n_t x n_t`` a scale."""
+    axis %= cells.ndim
+    before, after = cells.shape[:axis], cells.shape[axis + 1 :]
+    parts = jnp.split(cells, np.cumsum([n * n for n in scales])[:-1], axis=axis)
+    return [x.reshape(*before, n, n, *after) for x, n in zip(parts, scales, strict=True)]
+
+
+def _mapped(vectors: jax.Array, phi: jax.Array | None, t: int) -> jax.Array:
+    """Code vectors through the linear map of their scale.  It commutes with ``expand``."""
+    return vectors if phi is None else vectors @ phi[t]
 
 
 def quantize(
@@ -316,16 +263,38 @@ def quantize(
     True
     """
     form = _Accumulator(tuple(scales), e.shape[-2], residual, refined)
+    if form.in_turn:
+        codes, partials = _quantize_in_turn(form, e, codebook, phi)
+    else:
+        flat = nearest_code(_pooled(form, e), codebook)
+        codes = _apart(flat, scales, -1)
+        partials = _partials(form, _vectors(codes, codebook, phi))
+    output = e + jax.lax.stop_gradient(partials[-1] - e)
+    return Quantized(tuple(codes), partials, output)
+
+
+def _quantize_in_turn(
+    form: _Accumulator, e: jax.Array, codebook: jax.Array, phi: jax.Array | None
+) -> tuple[list[jax.Array], jax.Array]:
+    """Codes and partials where a scale quantizes what the ones before it left over."""
     total = jnp.zeros_like(e)
     codes, partials = [], []
-    for t, n in enumerate(scales):
-        target = form.target(e, jax.lax.stop_gradient(total))
-        code = nearest_code(region_average(target, n), codebook)
-        total = form.add(total, code, codebook, phi, t)
+    for t, n in enumerate(form.scales):
+        left = e - jax.lax.stop_gradient(total)
+        code = nearest_code(region_average(left, n), codebook)
+        total = form.add(total, _mapped(look_up(codebook, code), phi, t), t)
         codes.append(code)
         partials.append(total)
-    output = e + jax.lax.stop_gradient(total - e)
-    return Quantized(tuple(codes), jnp.stack(partials), output)
+    return codes, jnp.stack(partials)
+
+
+def _vectors(
+    codes: Sequence[jax.Array], codebook: jax.Array, phi: jax.Array | None
+) -> list[jax.Array]:
+    """What the codes of all scales stand for: one ``[..., n_t, n_t, C]`` a scale."""
+    found = look_up(codebook, _joined([code[..., None] for code in codes])[..., 0])
+    apart = _apart(found, [code.shape[-1] for code in codes], -2)
+    return [_mapped(vectors, phi, t) for t, vectors in enumerate(apart)]
 
 
 def pooled_targets(
@@ -344,8 +313,10 @@ def pooled_targets(
       scales: as given to ``quantize``; so are the flags.
     """
     form = _Accumulator(tuple(scales), e.shape[-2], residual, refined)
-    before = [jnp.zeros_like(e), *partials[:-1]]
-    return [region_average(form.target(e, b), n) for b, n in zip(before, scales, strict=True)]
+    if not form.in_turn:
+        return _apart(_pooled(form, e), scales, -2)
+    left = [e, *(e - partial for partial in partials[:-1])]
+    return [region_average(x, n) for x, n in zip(left, scales, strict=True)]
 
 
 def dequantize(
@@ -373,82 +344,4 @@ def dequantize(
     [2.0, 2.5]
     """
     form = _Accumulator(tuple(scales), size, residual, refined)
-    lead = codes[0].shape[:-2]
-    total = jnp.zeros((*lead, size, size, codebook.shape[-1]), codebook.dtype)
-    partials = []
-    for t, code in enumerate(codes):
-        total = form.add(total, code, codebook, phi, t)
-        partials.append(total)
-    return jnp.stack(partials)
-
-
-def init_codebook(key: jax.Array, num_codes: int, channels: int) -> CodebookState:
-    """Codes drawn from a unit normal, every one counted once.  The key is consumed."""
-    codebook = jax.random.normal(key, (num_codes, channels))
-    return CodebookState(codebook, jnp.ones(num_codes), codebook)
-
-
-def code_statistics(x: jax.Array, codes: jax.Array, num_codes: int) -> tuple[jax.Array, jax.Array]:
-    """How often each code was chosen, and by what: ``[V]`` and ``[V, C]``.
-
-    Args:
-      x: ``[M, C]`` vectors.
-      codes: int ``[M]``, the code of each.
-      num_codes: ``V``.
-    """
-    counts = jnp.zeros(num_codes, x.dtype).at[codes].add(1)
-    sums = jnp.zeros((num_codes, x.shape[-1]), x.dtype).at[codes].add(x)
-    return counts, sums
-
-
-def update_codebook(
-    state: CodebookState,
-    counts: jax.Array,
-    sums: jax.Array,
-    candidates: jax.Array,
-    *,
-    decay: float = 0.99,
-    dead_below: float = 0.03,
-    revives: ArrayLike = True,
-) -> CodebookState:
-    """One moving-average step, with revival of dead codes.
-
-    van den Oord et al., "Neural Discrete Representation Learning", 2017,
-    appendix A.1; revival as in Dhariwal et al., "Jukebox", 2020.
-
-    Args:
-      state: the codebook before.
-      counts: ``[V]`` of this step (over all devices).
-      sums: ``[V, C]`` of this step (over all devices).
-      candidates: ``[V, C]`` vectors of this step, the new places of codes
-        that died.
-      decay: of the moving averages.
-      dead_below: a code whose moving count falls below this is revived.
-      revives: whether any is, a scalar; where not, what is dead stays in its place.
-    """
-    new_counts = decay * state.counts + (1 - decay) * counts
-    new_sums = decay * state.sums + (1 - decay) * sums
-    dead = (new_counts < dead_below) & revives
-    # A revived code counts as one full use and more, or it would die again at once.
-    revived = max(1.0, 2 * dead_below)
-    new_counts = jnp.where(dead, revived, new_counts)
-    new_sums = jnp.where(dead[:, None], revived * candidates, new_sums)
-    # What nothing chooses, and is not revived, comes to be 0 / 0.
-    kept = (new_counts < _LEAST_COUNT)[:, None]
-    places = new_sums / jnp.maximum(new_counts, _LEAST_COUNT)[:, None]
-    return CodebookState(jnp.where(kept, state.codebook, places), new_counts, new_sums)
-
-
-def codebook_use(counts: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Share of codes chosen at least once, and perplexity: scalars.
-
-    Args:
-      counts: ``[V]``, how often each code was chosen.
-
-    >>> use, perplexity = codebook_use(jnp.array([5.0, 5.0, 0.0, 0.0]))
-    >>> float(use), round(float(perplexity), 4)
-    (0.5, 2.0)
-    """
-    p = counts / jnp.maximum(counts.sum(), 1)
-    entropy = -jnp.sum(jnp.where(p > 0, p * jnp.log(jnp.where(p > 0, p, 1)), 0))
-    return (counts > 0).mean(), jnp.exp(entropy)
+    return _partials(form, _vectors(codes, codebook, phi))

@@ -49,68 +49,6 @@ def compiled(form: str):
     return jax.jit(quantize), jax.jit(dequantize)
 
 
-# -- nearest code ----------------------------------------------------------------
-
-
-@hypothesis.settings(max_examples=60, deadline=None)
-@hypothesis.given(
-    channels=st.sampled_from([1, 3]),
-    num_codes=st.sampled_from([1, 13, 40]),
-    seed=st.integers(0, 9999),
-)
-def test_nearest_code_is_the_nearest_and_of_ties_the_lowest(channels, num_codes, seed):
-    # Small integers: all distances are exact, and ties are frequent.
-    generator = np.random.default_rng(seed)
-    x = generator.integers(-3, 4, (4, 6, channels))
-    codebook = generator.integers(-3, 4, (num_codes, channels))
-    distance = ((x[..., None, :] - codebook) ** 2).sum(-1)
-    found = nearest_code(np.float32(x), np.float32(codebook))
-    assert found.dtype == jnp.int32
-    np.testing.assert_array_equal(found, distance.argmin(-1))
-
-
-def test_what_accelerators_compute_is_what_a_cpu_computes(material):
-    e, codebook, _ = material
-    codes = q._nearest_by_argmin(e, codebook)
-    np.testing.assert_array_equal(codes, q._nearest_by_comparison(e, codebook))
-    np.testing.assert_array_equal(q._look_up_by_product(codebook, codes), codebook[codes])
-    for matrix in (q.pooling_matrix(5, 3), q.interpolation_matrix(5, 8)):
-        expected = q._one_by_one(matrix, e)
-        np.testing.assert_allclose(q._at_once(matrix, e), expected, rtol=1e-5, atol=1e-6)
-
-
-def test_a_cpu_is_given_one_way_alone(material):
-    e, codebook, _ = material
-    compiled = jax.jit(lambda e, codebook: q.quantize(e, codebook, SCALES)).lower(e, codebook)
-    assert " conditional(" not in compiled.compile().as_text()
-
-
-@pytest.mark.parametrize("num_codes", [1, 5, 8, 33])
-def test_of_duplicated_codes_the_first_one_wins(num_codes):
-    codebook = jax.random.normal(jax.random.key(0), (num_codes, 3))
-    x = jax.random.normal(jax.random.key(1), (500, 3))
-    found = nearest_code(x, jnp.concatenate([codebook] * 3))
-    np.testing.assert_array_equal(found, nearest_code(x, codebook))
-
-
-def test_nearest_code_of_real_vectors(material):
-    e, codebook, _ = material
-    distance = np.linalg.norm(np.asarray(e)[..., None, :] - np.asarray(codebook), axis=-1)
-    found = nearest_code(e, codebook)
-    assert found.shape == e.shape[:-1]
-    np.testing.assert_array_equal(found, distance.argmin(-1))
-    np.testing.assert_array_equal(nearest_code(e, codebook), found)
-    rows = jax.vmap(nearest_code, in_axes=(0, None))(e, codebook)
-    np.testing.assert_array_equal(rows, found)
-
-
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_low_precision_vectors_get_their_nearest_code(dtype):
-    # Distances themselves do not fit the dtype: 300^2 overflows float16.
-    codebook = jnp.array([[300.0, 300.0], [304.0, 300.0], [300.0, 304.0]], dtype)
-    assert nearest_code(codebook, codebook).tolist() == [0, 1, 2]
-
-
 # -- the three forms by hand -------------------------------------------------------
 
 
@@ -186,6 +124,47 @@ def test_codes_of_the_refined_form_depend_on_their_own_region_alone(material):
     np.testing.assert_array_equal(before[0][..., 0, 0], after[0][..., 0, 0])
     np.testing.assert_array_equal(before[-1][..., :3, :], after[-1][..., :3, :])
     assert (before[0][..., 2, 2] != after[0][..., 2, 2]).any()
+
+
+# -- other processors --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("count", [2, 3])
+def test_accelerators_add_up_all_scales_in_one_product(material, form, count):
+    e, codebook, _ = material
+    flags = {"residual": True, "refined": False} | FORMS[form]
+    how = q._Accumulator(SCALES[:count], 5, **flags)
+    vectors = [codebook[code] for code in compiled(form)[0](e, codebook).codes[:count]]
+    expected = q._partials_in_turn(how, *vectors)
+    np.testing.assert_allclose(q._partials_at_once(how, *vectors), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_accelerators_pool_to_all_scales_in_one_product(material):
+    e, *_ = material
+    how = q._Accumulator(SCALES, 5, residual=False, refined=True)
+    expected = q._pooled_in_turn(how, e)
+    assert expected.shape == (2, 3, 9 + 16 + 25, 4)
+    np.testing.assert_allclose(q._pooled_at_once(how, e), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_cpu_is_given_one_way_alone(material, form):
+    e, codebook, _ = material
+    compiled = jax.jit(lambda e, codebook: q.quantize(e, codebook, SCALES, **FORMS[form]))
+    assert " conditional(" not in compiled.lower(e, codebook).compile().as_text()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_maps_too_large_for_one_product_are_quantized_all_the_same(form):
+    # 12 x 12 cells are more than a matrix unit has rows.
+    keys = jax.random.split(jax.random.key(0), 2)
+    e, codebook = jax.random.normal(keys[0], (12, 12, 2)), jax.random.normal(keys[1], (9, 2))
+    result = jax.jit(lambda e: q.quantize(e, codebook, (6, 12), **FORMS[form]))(e)
+    distance = np.linalg.norm(pooled_by_loop(np.asarray(e), 6)[..., None, :] - codebook, axis=-1)
+    np.testing.assert_array_equal(result.codes[0], distance.argmin(-1))
+    first = expanded_by_loop(np.asarray(codebook)[result.codes[0]], 12)
+    np.testing.assert_allclose(result.partials[0], first, atol=1e-5)
 
 
 # -- what all forms keep -----------------------------------------------------------

@@ -23,6 +23,7 @@ from jax.typing import ArrayLike
 
 from pnag_jax import losses
 from pnag_jax import quantization as q
+from pnag_jax.codebook import CodebookState, init_codebook
 from pnag_jax.models.graph_autoencoder import GraphDecoder, GraphEncoder
 from pnag_jax.spaces import Graph, Space
 
@@ -155,7 +156,7 @@ class Averages(NamedTuple):
       variance: ``[C]`` of the same.
     """
 
-    codebook: q.CodebookState
+    codebook: CodebookState
     mean: jax.Array
     variance: jax.Array
 
@@ -187,7 +188,7 @@ def init(key: jax.Array, model: Stage1) -> Variables:
     }
     if model.learned_phi:
         params["phi"] = jnp.tile(jnp.eye(channels), (len(model.scales), 1, 1))
-    codebook = q.init_codebook(key_codebook, model.num_codes, channels)
+    codebook = init_codebook(key_codebook, model.num_codes, channels)
     averages = Averages(codebook, jnp.zeros((size, size, channels)), jnp.ones(channels))
     return Variables(params, averages)
 

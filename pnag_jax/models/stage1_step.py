@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 
 from pnag_jax import losses
 from pnag_jax import quantization as q
+from pnag_jax.codebook import code_statistics, codebook_use, nearest_code, update_codebook
 from pnag_jax.models import stage1
 from pnag_jax.models.stage1 import Averages, Moments, Stage1, Variables
 from pnag_jax.spaces import Graph
@@ -68,7 +69,7 @@ def make_step(
         averages, counts = _update_averages(
             model, state.extra, moments, e, quantized, key, axis_name, revives
         )
-        use, perplexity = q.codebook_use(counts)
+        use, perplexity = codebook_use(counts)
         metrics |= {"codebook_use": use, "codebook_perplexity": perplexity}
         return state.update(gradients, optimizer, extra=averages), metrics
 
@@ -138,10 +139,10 @@ def _update_averages(
     vectors = jnp.moveaxis(vectors, 1, -1)
     codes = stage1.upper(quantized.codes)
     counts, sums = parallel.sum_over(
-        q.code_statistics(vectors.reshape(-1, model.channels), codes.reshape(-1), model.num_codes),
+        code_statistics(vectors.reshape(-1, model.channels), codes.reshape(-1), model.num_codes),
         axis_name,
     )
-    codebook = q.update_codebook(
+    codebook = update_codebook(
         averages.codebook,
         counts,
         sums,
@@ -180,5 +181,5 @@ def _candidates(
     chosen = parallel.sum_over(jnp.where(mine[..., None], chosen, 0), axis_name)
     if draws == 1:
         return chosen[0]
-    error = jnp.sum((chosen - codebook[q.nearest_code(chosen, codebook)]) ** 2, axis=-1)
+    error = jnp.sum((chosen - codebook[nearest_code(chosen, codebook)]) ** 2, axis=-1)
     return jnp.take_along_axis(chosen, error.argmax(axis=0)[None, :, None], axis=0)[0]
