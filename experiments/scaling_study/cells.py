@@ -53,7 +53,7 @@ def check_divides(flag: str, batch: int, devices: Sequence[int]) -> None:
 
 
 def compiled(found: Slice, batches: Mapping[str, int]) -> list[Cell]:
-    """Weak scaling of every program, strong scaling of the steps.
+    """Weak scaling of every program, strong scaling of the steps that are compared.
 
     Args:
       found: the slice.
@@ -72,15 +72,19 @@ def compiled(found: Slice, batches: Mapping[str, int]) -> list[Cell]:
                 Cell(COMPILED, WEAK, name, strategy, found.num_chips, batches[name])
                 for strategy in _strategies(name)
             ]
-        if found.num_chips > 1 and name in programs.TRAINING:
+        if found.num_chips > 1 and name in programs.TRAINING and name in programs.COMPARED:
             each = batches[name] // found.num_chips
             cells.append(Cell(COMPILED, STRONG, name, "mesh", found.num_chips, each))
     return cells
 
 
+# Programs by the time that a compiler takes for their whole batch, as seen.
+_LONGEST_FIRST = ("1B", "100M", "surrogate", "10M", "stage1", "1M", "prior", *programs.SAMPLING)
+
+
 def longest_first(cells: Sequence[Cell]) -> list[Cell]:
     """In an order in which processes that take turns end at about the same time."""
-    return sorted(cells, key=lambda c: c.program in programs.SAMPLING or c.study == STRONG)
+    return sorted(cells, key=lambda c: (c.study == STRONG, _LONGEST_FIRST.index(c.program)))
 
 
 def measured(counts: Sequence[int], batches: Mapping[str, int]) -> list[Cell]:
