@@ -45,8 +45,9 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     text("mesh", None, "Chips of a split state: <data>x<model>; 16 along model by default.")
     number("batch", 256, "Examples a step: a chip in weak scaling, in all in strong scaling.")
     number("stage1_batch", 1024, "As --batch, of stage 1, whose step is the shortest.")
+    number("surrogate_batch", 64, "As --batch, of the surrogate, whose step is the longest.")
     number("samples", 32_768, "Architectures a call, a chip.")
-    number("ladder_batch", 64, "Examples a chip of the ladder's steps.")
+    number("ladder_batch", None, "Examples a chip of the ladder's steps; each rung's own if None.")
     number("measured_batch", 64, "As --batch, where steps are measured on a CPU.")
     number("members", 8, "Architectures a device of population training.")
     number("devices", 2, "Simulated devices at most, where there is a CPU alone.")
@@ -73,6 +74,7 @@ def main(values: flags.FlagValues = flags.FLAGS) -> None:
         "mesh": list(mesh),
         "batch": values.batch,
         "stage1_batch": values.stage1_batch,
+        "surrogate_batch": values.surrogate_batch,
         "samples": values.samples,
         "ladder_batch": values.ladder_batch,
         "measured_batch": values.measured_batch,
@@ -112,11 +114,12 @@ def _measured(values: flags.FlagValues, environment: dict) -> list[cells.Cell]:
         cells.check_divides("measured_batch", values.measured_batch, counts)
         samples = min(values.samples, 8 * values.measured_batch)
         batches = dict.fromkeys(programs.TRAINING, values.measured_batch)
-        batches |= dict.fromkeys(programs.SAMPLING, samples)
+        batches |= {"generation": samples}
     if population.exists(values.space):
         cells.check_divides("members", values.members, counts)
         batches |= {programs.POPULATION: values.members}
-    return cells.measured(counts, batches)
+    # Shares of one CPU tell of the mechanism, which strategies have in common.
+    return cells.measured(counts, batches, compared=not on_cpu)
 
 
 def _compiled(values: flags.FlagValues, found: Slice, mesh: tuple[int, int]) -> list[cells.Cell]:
@@ -129,7 +132,8 @@ def _compiled(values: flags.FlagValues, found: Slice, mesh: tuple[int, int]) -> 
 
 
 def _batches(values: flags.FlagValues) -> dict[str, int]:
-    training = dict.fromkeys(programs.TRAINING, values.batch) | {"stage1": values.stage1_batch}
+    training = dict.fromkeys(programs.TRAINING, values.batch)
+    training |= {"stage1": values.stage1_batch, "surrogate": values.surrogate_batch}
     return training | dict.fromkeys(programs.SAMPLING, values.samples)
 
 

@@ -87,18 +87,22 @@ def longest_first(cells: Sequence[Cell]) -> list[Cell]:
     return sorted(cells, key=lambda c: (c.study == STRONG, _LONGEST_FIRST.index(c.program)))
 
 
-def measured(counts: Sequence[int], batches: Mapping[str, int]) -> list[Cell]:
+def measured(
+    counts: Sequence[int], batches: Mapping[str, int], *, compared: bool = True
+) -> list[Cell]:
     """Weak scaling of every program over local devices, strong scaling of what trains.
 
     Args:
       counts: of devices, the first of them 1.
       batches: as in ``compiled``; also of population training, where the space has it.
+      compared: whether weak scaling is measured under all strategies of a program, or
+        under the first of them alone.
     """
     weak = [
         Cell(MEASURED, WEAK, name, strategy, count, batches[name])
         for count in counts
         for name in batches
-        for strategy in _strategies(name)
+        for strategy in _strategies(name)[: None if compared else 1]
     ]
     return weak + [
         Cell(MEASURED, STRONG, name, _strategies(name)[0], count, batches[name] // count)
@@ -116,24 +120,25 @@ def _strategies(program: str) -> tuple[str, ...]:
     return STRATEGIES if program in programs.COMPARED else ("mesh",)
 
 
-def ladder(found: Slice, mesh: tuple[int, int], each: int) -> list[Cell]:
+def ladder(found: Slice, mesh: tuple[int, int], each: int | None = None) -> list[Cell]:
     """Every rung on one chip; large ones on all too, split over the mesh's second axis.
 
     Args:
       found: the slice.
       mesh: its chips as data x model.
-      each: examples a chip of the slice, however they are placed.
+      each: examples a chip of the slice, however they are placed; None for those of
+        the rungs.
     """
     count = found.num_chips
     shares = {"copied": 1, "split": mesh[1]}
     cells = [
-        Cell(LADDER, "one chip", rung.name, strategy, 1, each)
+        Cell(LADDER, "one chip", rung.name, strategy, 1, each or rung.each)
         for rung in RUNGS
         # Each strategy begins on one chip, see ``compiled``.
         for strategy in sorted({"mesh", *(strategy for _, strategy in rung.on_all)})
     ]
     return cells + [
-        Cell(LADDER, placed, rung.name, strategy, count, each, shares[placed])
+        Cell(LADDER, placed, rung.name, strategy, count, each or rung.each, shares[placed])
         for rung in RUNGS
         for placed, strategy in rung.on_all
         if count > 1 and (placed == "copied" or mesh[1] > 1)

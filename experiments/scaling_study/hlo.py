@@ -243,18 +243,25 @@ def _bytes(body: Sequence[Instruction]) -> float:
 
 
 def _group(attributes: str, devices: int) -> int:
-    """Devices of one group, from any of the three ways to write them."""
-    listed = re.search(r"replica_groups=\{\{([\d,]*)\}", attributes)
-    if listed:
+    """Devices of one group, from any of the ways to write them.
+
+    Raises:
+      ValueError: it is written in another way: a guess would look like a result.
+    """
+    written = re.search(r"replica_groups=(.*)", attributes)
+    if not written or written.group(1).startswith("{}"):
+        return devices
+    groups = written.group(1)
+    if listed := re.match(r"\{\{([\d,]*)\}", groups):
         return listed.group(1).count(",") + 1
-    counted = re.search(r"replica_groups=\[(\d+),(\d+)\]<=", attributes)
-    if counted:
+    if counted := re.match(r"\[(\d+),(\d+)\]<=", groups):
         return int(counted.group(2))
-    mesh = re.search(r"replica_groups=mesh\[([^\]]*)\] \{([^}]*)\}", attributes)
-    if mesh:
+    # Where the order of devices is not that of the axes, it stands between.
+    if mesh := re.match(r"mesh\[([^\]]*)\](?:, device_ids=[^{]*)? \{([^}]*)\}", groups):
         sizes = dict(re.findall(r"'(\w+)'=(\d+)", mesh.group(1)))
-        return math.prod(int(sizes[axis]) for axis in re.findall(r"'(\w+)'", mesh.group(2)))
-    return devices
+        axes = re.findall(r"'(\w+)'(?::\(\d+\)(\d+))?", mesh.group(2))
+        return math.prod(int(part or sizes[axis]) for axis, part in axes)
+    raise ValueError(f"replica_groups={groups[:80]}: not a way to write groups that is known")
 
 
 def _hidden(computations: Computations, body: Sequence[Instruction], place: int) -> int:

@@ -36,22 +36,24 @@ class Rung(NamedTuple):
       width: of the transformer.
       num_layers: its blocks.
       num_heads: heads of each.
+      each: examples a chip, unless a study says otherwise.
       on_all: how its state is placed on all chips, "copied" or "split", and by
-        which strategy.
+        which strategy.  What fits on a chip beside its examples is copied.
     """
 
     name: str
     width: int
     num_layers: int
     num_heads: int
+    each: int = 64
     on_all: tuple[tuple[str, str], ...] = ()
 
 
 RUNGS = (
     Rung("1M", 128, 3, 4),
     Rung("10M", 256, 8, 4),
-    Rung("100M", 768, 9, 16, (("copied", "pmap"), ("copied", "mesh"), ("split", "mesh"))),
-    Rung("1B", 2048, 13, 16, (("split", "mesh"),)),
+    Rung("100M", 768, 9, 16, each=96, on_all=(("copied", "pmap"), ("copied", "mesh"))),
+    Rung("1B", 2048, 13, 16, on_all=(("split", "mesh"),)),
 )
 
 

@@ -83,6 +83,14 @@ def test_what_trains_is_measured_in_both_studies():
     assert strong == trained | {("population", 2, 2)}
 
 
+def test_measurements_that_tell_of_the_mechanism_are_made_once_a_program():
+    found = cells.measured([1, 2], BATCHES, compared=False)
+    for study in ("weak", "strong"):
+        once = [(c.program, c.devices) for c in found if c.study == study]
+        assert len(once) == len(set(once))
+    assert {c.program for c in found if c.study == "weak"} == set(BATCHES)
+
+
 def test_quick_cells_come_last():
     wanted = cells.compiled(POD, BATCHES) + cells.ladder(POD, (4, 4), 8)
     found = cells.longest_first(wanted)
@@ -107,10 +115,9 @@ def test_rungs_begin_on_one_chip_by_every_strategy_that_places_them_on_all():
 def test_the_mesh_of_a_ladder_keeps_the_batch_a_chip():
     split = [c for c in cells.ladder(POD, (4, 4), 8) if c.study == "split"]
     assert all(c.strategy == "mesh" for c in split)
-    assert [(c.program, c.devices, c.each, c.model) for c in split] == [
-        ("100M", 16, 8, 4),
-        ("1B", 16, 8, 4),
-    ]
+    assert [(c.program, c.devices, c.each, c.model) for c in split] == [("1B", 16, 8, 4)]
+    own = {(c.program, c.each) for c in cells.ladder(POD, (4, 4))}
+    assert own == {(rung.name, rung.each) for rung in ladder.RUNGS}
 
 
 @pytest.mark.parametrize(("name", "about"), [("1M", 1e6), ("10M", 1e7), ("100M", 1e8), ("1B", 1e9)])

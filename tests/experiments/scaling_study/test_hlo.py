@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from experiments.scaling_study import hlo
 from experiments.scaling_study.hlo import Collective
 
@@ -58,6 +60,26 @@ def test_loops_multiply_what_is_inside_them():
     # Outside of it: what the first fusion and the all-reduce read and write.
     outside = (2 * 8 * 64 * 1024 + 4 + 2 * 64 * 1024) + 2 * 4 * (1024 + 16)
     assert costs.bytes_in_all(outside + 1000.0) == outside + 8 * 1000
+
+
+@pytest.mark.parametrize(
+    ("groups", "size"),
+    [
+        ("{{0,1,2},{3,4,5}}", 3),
+        ("[4,6]<=[24], dimensions={0}", 6),
+        ("mesh['data'=4,'model'=16] {'model'}, dimensions={0}", 16),
+        ("mesh['a'=1,'b'=4,'c'=2], device_ids=([4,2]T(1,0)) {'b','c'}, dimensions={1}", 8),
+        ("mesh['a'=16] {'a':(2)4}, to_apply=%add", 4),
+        ("{}, to_apply=%add", 64),
+    ],
+)
+def test_groups_are_read_in_every_way_that_the_compiler_writes_them(groups, size):
+    assert hlo._group(f"channel_id=1, replica_groups={groups}", 64) == size
+
+
+def test_a_new_way_to_write_groups_is_not_guessed_at():
+    with pytest.raises(ValueError, match="replica_groups=grid"):
+        hlo._group("replica_groups=grid<4>, dimensions={0}", 64)
 
 
 def test_an_annotated_trip_count_comes_first():
