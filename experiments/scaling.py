@@ -44,7 +44,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     )
     text("mesh", None, "Chips of a split state: <data>x<model>; 16 along model by default.")
     number("batch", 256, "Examples a step: a chip in weak scaling, in all in strong scaling.")
-    number("stage1_batch", 1024, "As --batch, of stage 1, whose step is the shortest.")
+    number("stage1_batch", 1280, "As --batch, of stage 1, whose step is the shortest.")
     number("surrogate_batch", 64, "As --batch, of the surrogate, whose step is the longest.")
     number("samples", 32_768, "Architectures a call, a chip.")
     number("ladder_batch", None, "Examples a chip of the ladder's steps; each rung's own if None.")

@@ -27,6 +27,8 @@ DATA, MODEL = "data", "model"
 
 # Smaller arrays are whole on every device: to gather one costs more than it saves.
 LEAST_ELEMENTS = 1024
+# So are vectors, one a layer or many: those whose second longest axis is shorter.
+LEAST_ROWS = 32
 
 
 def make_mesh(devices: Sequence[jax.Device], model: int | None = 1) -> Mesh:
@@ -85,10 +87,11 @@ def partition(shape: tuple[int, ...], model: int) -> PartitionSpec:
 
     >>> tuple(partition((64, 256), 2))
     (None, 'model')
-    >>> tuple(partition((256,), 2))
+    >>> tuple(partition((12, 2048), 2))  # the biases of twelve layers
     ()
     """
-    if model == 1 or math.prod(shape) < LEAST_ELEMENTS:
+    vectors = len(shape) < 2 or sorted(shape)[-2] < LEAST_ROWS
+    if model == 1 or vectors or math.prod(shape) < LEAST_ELEMENTS:
         return PartitionSpec()
     axes = [axis for axis, size in enumerate(shape) if size % model == 0]
     if not axes:

@@ -19,7 +19,7 @@ MODEL = NextScale(
     num_devices=2,
     num_tasks=2,
     embedding_size=3,
-    width=16,
+    width=32,
     num_layers=1,
     num_heads=2,
 )
@@ -54,8 +54,8 @@ def trained(*, strategy: str = "mesh", num_devices: int = 1, num_steps: int = 4,
     for block in kernels if strategy == "mesh" else ():
         # Shared out, in the moments too, where there is enough of it.
         assert block["qkv"]["kernel"].sharding.is_fully_replicated
-        assert block["up"]["kernel"].sharding.shard_shape((16, 64)) == (16, 64 // model)
-        assert block["down"]["kernel"].sharding.shard_shape((64, 16)) == (64 // model, 16)
+        assert block["up"]["kernel"].sharding.shard_shape((32, 128)) == (32, 128 // model)
+        assert block["down"]["kernel"].sharding.shard_shape((128, 32)) == (128 // model, 32)
     return epoch.fetch(placed), jax.device_get(metrics)
 
 

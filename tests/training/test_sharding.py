@@ -20,7 +20,11 @@ from pnag_jax.training import sharding
         ((512, 63), 4, P("model", None)),
         ((513, 64), 4, P(None, "model")),  # the longest that 4 divides
         ((513, 63), 4, P()),
-        ((1023,), 2, P()),  # too small to be worth it
+        ((31, 33), 3, P()),  # too small to be worth it
+        ((32, 32), 2, P(None, "model")),
+        ((1 << 20,), 2, P()),  # a vector
+        ((12, 3, 16, 128), 4, P()),  # vectors of twelve layers
+        ((12, 64, 33), 4, P(None, "model", None)),  # matrices of twelve layers
         ((), 2, P()),
         ((64, 256), 1, P()),
     ],

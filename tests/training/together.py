@@ -33,7 +33,7 @@ def give_up(error):
 
 def wide():
     """A state of which a mesh of eight splits the kernel, in parts of 16 columns."""
-    kernel = np.arange(16 * 128, dtype=np.float32).reshape(16, 128)
+    kernel = np.arange(32 * 128, dtype=np.float32).reshape(32, 128)
     return {"kernel": kernel, "key": jax.random.key(3), "none": np.zeros((0, 2), np.int8)}
 
 
@@ -44,7 +44,7 @@ def parts(folder):
     narrow = placement.Parts(jax.devices(), 8)
     state = narrow.place(wide())
     checkpoints.save(1, {"state": state, "count": 5})
-    assert state["kernel"].addressable_shards[0].data.shape == (16, 16)
+    assert state["kernel"].addressable_shards[0].data.shape == (32, 16)
 
     # Over other devices than those it was saved from, and what one process wrote.
     of_one = Checkpoints(folder / "one")
