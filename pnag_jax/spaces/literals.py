@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from typing import Any
 
 
@@ -21,7 +22,9 @@ def read(text: str) -> Any:
 def parse(text: str) -> ast.expr:
     """The syntax tree of one expression; ``ValueError`` as ``read``."""
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        # Python's advice on style, such as a blank after a number, is not for a reader.
+        with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
+            return ast.parse(text.strip(), mode="eval").body
     # Brackets without end fail in ways of their own, and so do null bytes.
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = str(error).splitlines() or [type(error).__name__]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 from pnag_jax.spaces import literals
@@ -23,3 +25,9 @@ def test_anything_else_is_refused_in_one_line(text):
     with pytest.raises(ValueError) as caught:
         literals.read(text)
     assert str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_advice_on_style_is_not_passed_on():
+    with warnings.catch_warnings(), pytest.raises(ValueError, match="no list of numbers"):
+        warnings.simplefilter("error")
+        literals.read("[1or 2]")
