@@ -60,7 +60,7 @@ def test_nearest_code_of_real_vectors(material):
     found = nearest(e, codebook)
     assert found.shape == e.shape[:-1]
     np.testing.assert_array_equal(found, distance.argmin(-1))
-    np.testing.assert_array_equal(nearest(e, codebook), found)
+    np.testing.assert_array_equal(nearest_code(e, codebook), found)
     rows = jax.vmap(nearest, in_axes=(0, None))(e, codebook)
     np.testing.assert_array_equal(rows, found)
 
